@@ -1,0 +1,1 @@
+"""From a recipe to WebAssembly: sources, patches, toolchain, compile, inspect."""

@@ -1,0 +1,1 @@
+"""Frozen values, strictly parsed from untrusted data; no input or output happens here."""

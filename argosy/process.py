@@ -1,0 +1,107 @@
+"""Commands that Argosy runs: their output kept, their failure explained, nothing left behind when interrupted."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from argosy.errors import ArgosyError
+
+_GRACE = 5.0  # seconds between asking a process group to end and ending it
+_SHOWN = 40  # lines of a failed command's output that an error shows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What a command left: its exit status (negative: the signal that ended it) and its merged output."""
+
+    status: int
+    output: str
+
+
+def command_line(arguments: Sequence[str | Path]) -> str:
+    """The command as a person would type it."""
+    return shlex.join(str(argument) for argument in arguments)
+
+
+def run(
+    arguments: Sequence[str | Path],
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    input: bytes | None = None,
+) -> Finished:
+    """Run a command in a process group of its own and wait; on Ctrl-C or any error the whole group is ended.
+
+    `environment` replaces this process's when given. `log` is a file to which command and output are appended.
+    Raises ArgosyError when the program is not there or cannot be started.
+    """
+    try:
+        child = subprocess.Popen(
+            [str(argument) for argument in arguments],
+            cwd=folder,
+            env=None if environment is None else dict(environment),
+            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ArgosyError(
+            f"cannot start {arguments[0]}: {error.strerror or error}", advice="`argosy doctor` says what is missing"
+        ) from error
+    try:
+        output = child.communicate(input)[0].decode(errors="replace")
+    finally:
+        end_group(child)
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a") as file:
+            file.write(f"$ {command_line(arguments)}\n{output}")
+    return Finished(status=child.returncode, output=output)
+
+
+def check(
+    arguments: Sequence[str | Path],
+    *,
+    purpose: str,
+    advice: str = "",
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    input: bytes | None = None,
+) -> str:
+    """Like `run`, but gives the output and raises ArgosyError, naming `purpose`, when the exit status is not 0."""
+    done = run(arguments, folder=folder, environment=environment, log=log, input=input)
+    if done.status == 0:
+        return done.output
+    ending = f"was ended by signal {-done.status}" if done.status < 0 else f"exited with {done.status}"
+    lines = done.output.rstrip().splitlines()
+    shown = "\n".join(f"    {line}" for line in lines[-_SHOWN:])
+    whole = f"\n  the whole output is in {log}" if log is not None and len(lines) > _SHOWN else ""
+    raise ArgosyError(
+        f"{purpose} failed: {Path(arguments[0]).name} {ending}\n  $ {command_line(arguments)}\n{shown}{whole}",
+        advice=advice,
+    )
+
+
+def end_group(child: subprocess.Popen[bytes]) -> None:
+    """End every process of `child`'s group: asked first, forced after five seconds. Does nothing once it has gone."""
+    if child.poll() is not None:
+        return
+    for signal_number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, signal_number)
+        except ProcessLookupError:
+            break
+        try:
+            child.wait(_GRACE)
+            break
+        except subprocess.TimeoutExpired:
+            continue

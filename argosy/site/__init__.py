@@ -1,0 +1,1 @@
+"""The node's side: its CPU, the cache of native code, precompilation and runs."""
