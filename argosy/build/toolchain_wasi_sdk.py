@@ -1,0 +1,126 @@
+"""The toolchain provider `wasi-sdk`: the folder in `$WASI_SDK_PATH`, else the upstream release in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import requests
+
+from argosy import process
+from argosy.build.toolchain_pins import Archive, machine, pin_file, wasi_sdk_pins
+from argosy.build.toolchain_prefix import assembled, digest_of_names, files_below
+from argosy.errors import ArgosyError
+from argosy.files import sha256_of
+from argosy.folders import cache_root
+from argosy.progress import progress
+
+_DECISIVE = ("share", "lib/clang")  # folders whose files end up in what is compiled, the same on every build host
+_TIMEOUT = 30  # seconds without an answer
+_PIECE = 1 << 20
+
+
+def at_hand() -> bool:
+    """Whether a wasi-sdk can be used without downloading one."""
+    return bool(os.environ.get("WASI_SDK_PATH")) or (_cache() / _release_name()).exists()
+
+
+def prefix() -> Path:
+    """The prefix in the cache: links to `$WASI_SDK_PATH`, else the pinned release, downloaded where it is not there.
+
+    Raises ArgosyError where the folder is no wasi-sdk or the release cannot be had.
+    """
+    given = os.environ.get("WASI_SDK_PATH")
+    if given:
+        sdk = Path(given).resolve()
+        return assembled(_cache(), f"wasi-sdk-{_state(sdk)}", lambda folder: _link(sdk, folder))
+    return assembled(_cache(), _release_name(), _unpack_release)
+
+
+def _cache() -> Path:
+    return cache_root() / "toolchains"
+
+
+def _release_name() -> str:
+    pins = pin_file("wasi-sdk").read_bytes()
+    return f"wasi-sdk-{hashlib.sha256(machine().encode() + pins).hexdigest()[:12]}"
+
+
+def _state(sdk: Path) -> str:
+    """Twelve digits that differ when another wasi-sdk is at that place."""
+    try:
+        clang = (sdk / "bin/clang").stat()
+    except OSError as error:
+        raise ArgosyError(
+            f"$WASI_SDK_PATH is {sdk}, which is no wasi-sdk: bin/clang cannot be found ({error.strerror})",
+            advice="name the folder that holds bin/ and share/wasi-sysroot/, or unset the variable",
+        ) from error
+    return hashlib.sha256(f"{sdk} {clang.st_size} {clang.st_mtime_ns}".encode()).hexdigest()[:12]
+
+
+def _link(sdk: Path, folder: Path) -> Mapping[str, str]:
+    for name in ("bin", "lib", "share"):
+        if not (sdk / name).is_dir():
+            raise ArgosyError(f"the wasi-sdk {sdk} is half-unpacked: {name}/ is missing", advice="unpack it again")
+        (folder / name).symlink_to(sdk / name)
+    return _about(folder)
+
+
+def _unpack_release(folder: Path) -> Mapping[str, str]:
+    pins = wasi_sdk_pins(pin_file("wasi-sdk"))
+    archive = pins.archives.get(machine())
+    if archive is None:
+        raise ArgosyError(
+            f"wasi-sdk {pins.release} is not pinned for a build host with {machine()}",
+            advice="unpack a release for it and name its folder in $WASI_SDK_PATH",
+        )
+    with tempfile.NamedTemporaryFile(dir=folder.parent, prefix=".wasi-sdk-") as file:
+        _download(archive, Path(file.name))
+        with tarfile.open(file.name) as contents, progress("unpack wasi-sdk", None, unit="file") as advance:
+            for item in contents:
+                inside = item.name.removeprefix("./").partition("/")[2]
+                if inside:
+                    contents.extract(item.replace(name=inside, deep=False), folder, filter="data")
+                    advance()
+    return _about(folder)
+
+
+def _download(archive: Archive, target: Path) -> None:
+    advice = "is the network up? ARGOSY_TOOLCHAIN=packages needs only package registries"
+    try:
+        with requests.get(archive.url, stream=True, timeout=_TIMEOUT) as answer:
+            answer.raise_for_status()
+            length = int(answer.headers.get("Content-Length") or 0) or None
+            with target.open("wb") as file, progress("download wasi-sdk", length) as advance:
+                for piece in answer.iter_content(_PIECE):
+                    file.write(piece)
+                    advance(len(piece))
+    except requests.RequestException as error:
+        raise ArgosyError(f"cannot download {archive.url}: {error}", advice=advice) from error
+    found = sha256_of(target)
+    if found != archive.digest.hex:
+        raise ArgosyError(
+            f"{archive.url} has digest sha256:{found}, not {archive.digest} as toolchains/wasi-sdk.toml pins",
+            advice="the server or something on the way changed it; nothing of it was used",
+        )
+
+
+def _about(folder: Path) -> Mapping[str, str]:
+    version = process.check([folder / "bin/clang", "--version"], purpose="asking the wasi-sdk's clang for its version")
+    found = re.search(r"version (\d[\w.]*)", version)
+    decisive = [
+        (f"{top}/{name}", sha256_of(folder / top / name)) for top in _DECISIVE for name in files_below(folder / top)
+    ]
+    decisive.append(("compiler", hashlib.sha256(version.splitlines()[0].encode()).hexdigest()))
+    programs = [(name, sha256_of(folder / "bin" / name)) for name in files_below(folder / "bin")]
+    return {
+        "clang": found.group(1) if found else "unknown",
+        "languages": "c c++",
+        "digest": digest_of_names(decisive),
+        "executables": digest_of_names(programs),
+    }
