@@ -1,0 +1,90 @@
+"""`argosy doctor`: what this node has and lacks, for running, building and publishing."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from argosy.cli.commands import Commands, add_command, add_json
+from argosy.cli.output import print_json, print_pairs
+
+if TYPE_CHECKING:
+    from argosy.site.doctor import Part
+
+_EPILOG = """\
+examples:
+  argosy doctor                      all parts; what is missing, and how to get it
+  argosy doctor --json | jq .parts   for scripts
+
+exit status: 0 when artifacts can be run here, 1 when a part that a run needs is missing."""
+
+_MARKS = {"ok": "ok", "warning": "WARNING", "missing": "missing"}
+_TOOLS = (
+    ("make", "builds recipes of the kinds make and autotools", "apt install make"),
+    ("cosign", "optional: checks our signatures independently", "https://docs.sigstore.dev/cosign"),
+    ("skopeo", "optional: copies artifacts between registries", "apt install skopeo"),
+    ("docker-registry", "optional: a registry of your own", "apt install docker-registry"),
+)
+
+
+def add_doctor(commands: Commands) -> None:
+    """Add `doctor` to the command line."""
+    parser = add_command(
+        commands, "doctor", "say what this node has and lacks, and how to get it", epilog=_EPILOG, act=_examine
+    )
+    add_json(parser)
+
+
+def _examine(options: argparse.Namespace) -> int:
+    from argosy.site.doctor import can_run, node_parts
+
+    node = node_parts()
+    build = _build_parts()
+    runs = can_run(node)
+    if options.json:
+        print_json({"can_run": runs, "parts": {"run": node, "build": build}})
+    else:
+        _show("to run artifacts", node)
+        _show("to build and publish them", build)
+        print(
+            "this node can run artifacts" if runs else "this node cannot run artifacts yet: see what is missing above"
+        )
+    return 0 if runs else 1
+
+
+def _show(title: str, parts: tuple[Part, ...]) -> None:
+    print(f"{title}:")
+    for part in parts:
+        text = part.found
+        if part.state != "ok":
+            text += f"\nfor: {part.purpose}\nget it: {part.advice}"
+        print_pairs([(f"{_MARKS[part.state]:8} {part.name:16}", text)], indent="  ")
+    print()
+
+
+def _build_parts() -> tuple[Part, ...]:
+    """What building and publishing use beyond what a run needs."""
+    from argosy.site.doctor import MISSING, OK, Part
+
+    def package(name: str, purpose: str) -> Part:
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            advice = f"{sys.executable} -m pip install 'argosy[build]'"
+            return Part(name=name, state=MISSING, found="not installed", purpose=purpose, advice=advice)
+        return Part(name=name, state=OK, found=version, purpose=purpose, facts={"version": version})
+
+    def tool(name: str, purpose: str, advice: str) -> Part:
+        path = shutil.which(name)
+        state = OK if path else MISSING
+        return Part(name=name, state=state, found=path or "not on PATH", purpose=purpose, advice="" if path else advice)
+
+    return (
+        package("scons", "builds recipes"),
+        package("cmake", "builds recipes of the kind cmake"),
+        package("ninja", "runs what cmake generates"),
+        *(tool(*words) for words in _TOOLS),
+    )

@@ -1,0 +1,160 @@
+"""What this node has for running artifacts, what it lacks, what each part is for and how to get it.
+
+Looking changes nothing: no part is built, downloaded or repaired here.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from argosy.folders import cache_root
+
+OK, MISSING, WARNING = "ok", "missing", "warning"
+
+_LITTLE_SPACE = 1 << 30  # bytes free below which a build or an AOT cache may soon fail
+_COMPILERS = ("cc", "gcc", "clang")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One thing that Argosy uses.
+
+    `state` is ok, warning or missing; `needed` says whether a run is impossible without it. `found` is what is there,
+    `purpose` what it is for, `advice` how to get it or mend it, and `facts` the same for scripts.
+    """
+
+    name: str
+    state: str
+    needed: bool = False
+    found: str
+    purpose: str
+    advice: str = ""
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+def node_parts() -> tuple[Part, ...]:
+    """The parts that running needs, in the order in which they are used."""
+    return (_python(), _engine(), _compiler(), _cache(), _aot_cache(), _disk())
+
+
+def can_run(parts: tuple[Part, ...]) -> bool:
+    """Whether nothing that a run needs is missing."""
+    return not any(part.needed and part.state == MISSING for part in parts)
+
+
+def _python() -> Part:
+    version = platform.python_version()
+    return Part(
+        name="Python",
+        state=OK,
+        needed=True,
+        found=f"{version}, {sys.executable}",
+        purpose="the command argosy itself; no rank runs it",
+        facts={"version": version, "executable": sys.executable},
+    )
+
+
+def _engine() -> Part:
+    purpose = "compiles wasm for this CPU and runs it"
+    try:
+        version = importlib.metadata.version("wasmtime")
+        import wasmtime
+
+        folder = Path(wasmtime.__file__).parent
+    except (ImportError, OSError, RuntimeError) as error:
+        wanted = next((r for r in importlib.metadata.requires("argosy") or [] if r.startswith("wasmtime")), "wasmtime")
+        return Part(
+            name="wasmtime",
+            state=MISSING,
+            needed=True,
+            found=f"not usable: {error}",
+            purpose=purpose,
+            advice=f"{sys.executable} -m pip install '{wanted}'; it exists for 64-bit x86 and Arm only",
+        )
+    return Part(
+        name="wasmtime",
+        state=OK,
+        needed=True,
+        found=f"{version}, {folder}",
+        purpose=purpose,
+        facts={"version": version, "folder": str(folder)},
+    )
+
+
+def _compiler() -> Part:
+    """A C compiler, which builds the launcher against the node's MPI."""
+    found = {name: path for name in _COMPILERS if (path := shutil.which(name))}
+    try:
+        zig = importlib.metadata.version("ziglang")
+    except importlib.metadata.PackageNotFoundError:
+        zig = None
+    if zig:
+        found["zig"] = f"ziglang {zig}"
+    return Part(
+        name="C compiler",
+        state=OK if found else MISSING,
+        needed=True,
+        found=", ".join(found.values()) or "none on PATH",
+        purpose="builds the launcher, once for each MPI library",
+        advice="" if found else f"{sys.executable} -m pip install ziglang, or: apt install gcc libc6-dev",
+        facts={"found": found},
+    )
+
+
+def _cache() -> Part:
+    root = cache_root()
+    place = _nearest(root)
+    writable = os.access(place, os.W_OK | os.X_OK)
+    return Part(
+        name="cache",
+        state=OK if writable else MISSING,
+        needed=True,
+        found=f"{root}{'' if root.exists() else ' (made when first used)'}{'' if writable else ': not writable'}",
+        purpose="keeps toolchains, sources, launchers, verified modules and native code",
+        advice="" if writable else "choose a folder of your own: export ARGOSY_CACHE=/some/folder",
+        facts={"folder": str(root), "exists": root.exists(), "writable": writable},
+    )
+
+
+def _aot_cache() -> Part:
+    folder = cache_root() / "aot"
+    entries = size = 0
+    try:
+        for path in folder.rglob("*.cwasm"):
+            entries += 1
+            size += path.stat().st_size
+    except OSError:
+        pass  # an entry that another process has just evicted
+    return Part(
+        name="AOT cache",
+        state=OK,
+        found=f"{folder}, {entries} modules, {size / 2**20:.1f} MiB",
+        purpose="native code of each module for this CPU, compiled once",
+        facts={"folder": str(folder), "entries": entries, "bytes": size},
+    )
+
+
+def _disk() -> Part:
+    place = _nearest(cache_root())
+    free = shutil.disk_usage(place).free
+    enough = free >= _LITTLE_SPACE
+    return Part(
+        name="disk",
+        state=OK if enough else WARNING,
+        found=f"{free / 2**30:.1f} GiB free where the cache is",
+        purpose="a toolchain takes 0.6 GiB, an application's native code some MiB",
+        advice="" if enough else "free some space, or choose another folder: export ARGOSY_CACHE=/some/folder",
+        facts={"free": free},
+    )
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or the closest above it that exists."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
