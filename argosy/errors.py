@@ -6,7 +6,6 @@ traceback and exits with `status`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -32,6 +31,8 @@ class UsageError(ArgosyError):
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """A question naming the closest of `known`, or all of them when none is close."""
+    import difflib  # takes longer to import than most commands take to start
+
     names = sorted(known)
     close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.6)
     if close:

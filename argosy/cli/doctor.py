@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -67,6 +66,8 @@ def _show(title: str, parts: tuple[Part, ...]) -> None:
 
 def _build_parts() -> tuple[Part, ...]:
     """What building and publishing use beyond what a run needs."""
+    import importlib.metadata
+
     from argosy.site.doctor import MISSING, OK, Part
 
     def package(name: str, purpose: str) -> Part:

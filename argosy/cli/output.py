@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,14 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 def print_json(value: object) -> None:
     """Print `value` as indented JSON: dataclasses as objects, paths and digests as text, sets sorted."""
+    import json
+
     print(json.dumps(_plain(value), indent=2, ensure_ascii=True))
 
 
 def _plain(value: Any) -> Any:
+    import dataclasses
+
     if dataclasses.is_dataclass(value) and "__str__" in vars(type(value)):
         return str(value)  # a digest or reference: its text says all of it
     if dataclasses.is_dataclass(value):
