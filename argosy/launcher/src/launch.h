@@ -1,0 +1,27 @@
+/* What the launcher's own files share and the MPI glue does not see. */
+#ifndef ARGOSY_LAUNCH_H
+#define ARGOSY_LAUNCH_H
+
+#include "guest.h"
+#include "options.h"
+
+#define MPI_MODULE "argosy_mpi_1"
+
+/* The module at `path`, after checking that nobody else can have written it; the bytes checked are the bytes loaded. */
+wasmtime_module_t *module_load(wasm_engine_t *engine, const char *path);
+
+/* Define in `linker`, which has WASI already, what the module imports from the MPI glue; `path` names it in messages.
+ * When the node lacks some import, lists all such and leaves. Gives the glue, or NULL for a module without MPI. */
+const struct mpi_glue *link_imports(wasmtime_linker_t *linker, wasmtime_context_t *context, const char *path,
+                                    const wasmtime_module_t *module);
+
+/* Give the store what the options grant, and nothing else. */
+void wasi_grant(wasmtime_context_t *context, const struct options *options);
+
+/* Fill `guest` from the instance's exports; false when it exports no memory of its own. */
+bool guest_attach(wasmtime_context_t *context, const wasmtime_instance_t *instance);
+
+/* Does a function type equal a signature text ("iiI:i")? */
+bool signature_matches(const char *signature, const wasm_functype_t *type);
+
+#endif

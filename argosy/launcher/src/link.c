@@ -1,0 +1,137 @@
+/* Imports. All of a module's imports are looked at before any is defined, so that a refusal names every missing one;
+ * only what the module imports is defined, so that a glue of a thousand functions costs nothing at start. */
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "launch.h"
+#include "report.h"
+
+static bool name_is(const wasm_name_t *name, const char *text) {
+    return name->size == strlen(text) && memcmp(name->data, text, name->size) == 0;
+}
+
+/* argosy-mpi.so beside this executable, loaded; NULL when the launcher was built without MPI. */
+static const struct mpi_glue *glue_load(void) {
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+    char *slash = length > 0 && (size_t)length < sizeof path ? memrchr(path, '/', (size_t)length) : NULL;
+    static const char name[] = "/argosy-mpi.so";
+    if (slash == NULL || (size_t)(slash - path) + sizeof name > sizeof path) {
+        refuse(STATUS_CANNOT_RUN, "cannot find out where argosy-launch itself lies");
+    }
+    memcpy(slash, name, sizeof name);
+    if (access(path, F_OK) != 0) {
+        return NULL;
+    }
+    /* Global, because an MPI library's plug-ins look for their own library among the global symbols. */
+    void *library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+    if (library == NULL) {
+        refuse(STATUS_CANNOT_RUN, "cannot load the MPI glue: %s", dlerror());
+    }
+    const struct mpi_glue *glue = dlsym(library, "argosy_mpi_glue");
+    if (glue == NULL || glue->version != ARGOSY_GLUE_VERSION) {
+        refuse(STATUS_CANNOT_RUN, "%s is not this launcher's MPI glue", path);
+    }
+    return glue;
+}
+
+static int compare_import(const void *name, const void *import) {
+    const wasm_name_t *wanted = name;
+    const char *have = ((const struct import *)import)->name;
+    int order = strncmp(wanted->data, have, wanted->size);
+    return order != 0 ? order : have[wanted->size] == '\0' ? 0 : -1;
+}
+
+static const struct import *find_import(const struct mpi_glue *glue, const wasm_name_t *name) {
+    return bsearch(name, glue->imports, glue->count, sizeof *glue->imports, compare_import);
+}
+
+/* Why the node cannot give this import; NULL when it can. */
+static const char *lacks(const struct mpi_glue *glue, wasmtime_linker_t *linker, wasmtime_context_t *context,
+                         const wasm_importtype_t *import) {
+    const wasm_name_t *module = wasm_importtype_module(import);
+    const wasm_name_t *name = wasm_importtype_name(import);
+    const wasm_externtype_t *type = wasm_importtype_type(import);
+    if (name_is(module, MPI_MODULE)) {
+        if (glue == NULL) {
+            return "needs MPI, and this launcher was built without";
+        }
+        const struct import *have = find_import(glue, name);
+        if (have == NULL) {
+            return "this node's MPI has no such function";
+        }
+        bool same = wasm_externtype_kind(type) == WASM_EXTERN_FUNC &&
+                    signature_matches(have->signature, wasm_externtype_as_functype_const(type));
+        return same ? NULL : "has other parameters on this node";
+    }
+    wasmtime_extern_t item;
+    if (!wasmtime_linker_get(linker, context, module->data, module->size, name->data, name->size, &item)) {
+        return "unknown on this node";
+    }
+    wasmtime_extern_delete(&item);
+    return NULL;
+}
+
+static void require_all(const struct mpi_glue *glue, wasmtime_linker_t *linker, wasmtime_context_t *context,
+                        const char *path, const wasm_importtype_vec_t *imports) {
+    char *list = NULL;
+    size_t size = 0, missing = 0;
+    FILE *stream = open_memstream(&list, &size);
+    if (stream == NULL) {
+        refuse(STATUS_CANNOT_RUN, "out of memory");
+    }
+    for (size_t i = 0; i < imports->size; i++) {
+        const wasm_name_t *module = wasm_importtype_module(imports->data[i]);
+        const wasm_name_t *name = wasm_importtype_name(imports->data[i]);
+        const char *reason = lacks(glue, linker, context, imports->data[i]);
+        if (reason != NULL) {
+            fprintf(stream, "\n  %.*s.%.*s: %s", (int)module->size, module->data, (int)name->size, name->data, reason);
+            missing++;
+        }
+    }
+    fclose(stream);
+    if (missing > 0) {
+        refuse(STATUS_CANNOT_RUN, "%s imports what this node lacks:%s", path, list);
+    }
+    free(list);
+}
+
+static void define(wasmtime_linker_t *linker, const struct mpi_glue *glue, const wasm_importtype_t *import) {
+    const wasm_name_t *name = wasm_importtype_name(import);
+    const wasm_functype_t *type = wasm_externtype_as_functype_const(wasm_importtype_type(import));
+    const struct import *have = find_import(glue, name);
+    wasmtime_error_t *error = wasmtime_linker_define_func_unchecked(
+        linker, MPI_MODULE, sizeof MPI_MODULE - 1, name->data, name->size, type, have->call, NULL, NULL);
+    if (error != NULL) {
+        refuse_error(have->name, error);
+    }
+}
+
+static bool uses_mpi(const wasm_importtype_vec_t *imports) {
+    for (size_t i = 0; i < imports->size; i++) {
+        if (name_is(wasm_importtype_module(imports->data[i]), MPI_MODULE)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct mpi_glue *link_imports(wasmtime_linker_t *linker, wasmtime_context_t *context, const char *path,
+                                    const wasmtime_module_t *module) {
+    wasm_importtype_vec_t imports;
+    wasmtime_module_imports(module, &imports);
+    bool mpi = uses_mpi(&imports);
+    const struct mpi_glue *glue = mpi ? glue_load() : NULL;
+    require_all(glue, linker, context, path, &imports);
+    for (size_t i = 0; i < imports.size; i++) {
+        if (name_is(wasm_importtype_module(imports.data[i]), MPI_MODULE)) {
+            define(linker, glue, imports.data[i]);
+        }
+    }
+    wasm_importtype_vec_delete(&imports);
+    return glue;
+}

@@ -1,0 +1,87 @@
+/* argosy-launch: one process, one precompiled module, started and ended.
+ *
+ * Order: options, engine, module (trusted file only), imports (all there or nothing starts), grants, instance, guest,
+ * MPI glue, _start. The engine's settings are those of precompilation (engine_settings.h, written by the build from
+ * argosy/site/engine.py): other settings and the module does not load. Objects live until the process ends; the kernel
+ * takes them back faster than we could. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "engine_settings.h"
+#include "launch.h"
+#include "report.h"
+
+/* How much of this thread's stack wasm may use: three quarters, so that host functions called from the deepest guest
+ * frame still have room. */
+static size_t wasm_stack(void) {
+    enum { LEAST = 512 << 10, MOST = 48 << 20 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0) {
+        return LEAST;
+    }
+    rlim_t most = limit.rlim_cur / 4 * 3;
+    return most < LEAST ? (size_t)most : most > MOST ? MOST : (size_t)most;
+}
+
+static wasm_engine_t *make_engine(void) {
+    wasm_config_t *config = wasm_config_new();
+    engine_settings(config);
+    size_t stack = wasm_stack();
+    wasmtime_config_max_wasm_stack_set(config, stack);
+    wasmtime_config_async_stack_size_set(config, stack + (1 << 20)); /* wasmtime wants it larger; it is not used */
+    wasmtime_config_parallel_compilation_set(config, false);         /* nothing is compiled here: no thread pool */
+    return wasm_engine_new_with_config(config);
+}
+
+static wasmtime_func_t find_start(wasmtime_context_t *context, const wasmtime_instance_t *instance, const char *path) {
+    static const char name[] = "_start";
+    wasmtime_extern_t item;
+    if (!wasmtime_instance_export_get(context, instance, name, sizeof name - 1, &item) ||
+        item.kind != WASMTIME_EXTERN_FUNC) {
+        refuse(STATUS_CANNOT_RUN, "%s exports no function _start: it is not a program", path);
+    }
+    wasm_functype_t *type = wasmtime_func_type(context, &item.of.func);
+    if (!signature_matches(":", type)) {
+        refuse(STATUS_CANNOT_RUN, "%s: _start takes parameters or gives results: it is not a program", path);
+    }
+    wasm_functype_delete(type);
+    return item.of.func;
+}
+
+static void check(wasmtime_error_t *error, const char *what) {
+    if (error != NULL) {
+        refuse_error(what, error);
+    }
+}
+
+int main(int argc, char **argv) {
+    struct options options;
+    wasmtime_instance_t instance;
+    wasm_trap_t *trap = NULL;
+    options_parse(&options, argc, argv);
+    wasm_engine_t *engine = make_engine();
+    wasmtime_module_t *module = module_load(engine, options.module);
+    wasmtime_context_t *context = wasmtime_store_context(wasmtime_store_new(engine, NULL, NULL));
+    wasmtime_linker_t *linker = wasmtime_linker_new(engine);
+    check(wasmtime_linker_define_wasi(linker), "WASI");
+    const struct mpi_glue *glue = link_imports(linker, context, options.module, module);
+    if (options.check) {
+        return 0;
+    }
+    wasi_grant(context, &options);
+    report_set_glue(glue);
+    wasmtime_error_t *error = wasmtime_linker_instantiate(linker, context, module, &instance, &trap);
+    report_outcome(error, trap, NULL);
+    wasmtime_func_t start = find_start(context, &instance, options.module);
+    if (!guest_attach(context, &instance) && glue != NULL) {
+        refuse(STATUS_CANNOT_RUN, "%s calls MPI and exports no memory", options.module);
+    }
+    if (glue != NULL) {
+        glue->attach(&guest);
+    }
+    wasmtime_val_raw_t nothing[1];
+    error = wasmtime_func_call_unchecked(context, &start, nothing, 0, &trap);
+    report_outcome(error, trap, NULL);
+    leave(0);
+}

@@ -1,0 +1,60 @@
+/* Loading native code. Whoever can write the file can run anything as this user, so it must be the user's own or the
+ * administrator's, and the folder it lies in too. The checks are made on the open file and the same open file is
+ * mapped: exchanging the name between check and use changes nothing. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "launch.h"
+#include "report.h"
+
+static void require_trusted(const char *path, const char *kind, const struct stat *status) {
+    if (status->st_uid != geteuid() && status->st_uid != 0) {
+        refuse(STATUS_CANNOT_RUN, "%s: the %s belongs to user %ju, who could put any native code there", path, kind,
+               (uintmax_t)status->st_uid);
+    }
+    if ((status->st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status->st_mode & S_ISVTX) == 0) {
+        refuse(STATUS_CANNOT_RUN, "%s: the %s can be written by others (mode %o)", path, kind,
+               (unsigned)(status->st_mode & 07777));
+    }
+}
+
+static void check_folder(const char *path) {
+    char *copy = strdup(path);
+    struct stat status;
+    char *slash = copy == NULL ? NULL : strrchr(copy, '/');
+    if (slash != NULL) {
+        slash[slash == copy ? 1 : 0] = '\0';
+    }
+    if (copy == NULL || stat(slash != NULL ? copy : ".", &status) != 0) {
+        refuse(STATUS_CANNOT_RUN, "%s: cannot look at its folder: %s", path, strerror(errno));
+    }
+    require_trusted(path, "folder", &status);
+    free(copy);
+}
+
+wasmtime_module_t *module_load(wasm_engine_t *engine, const char *path) {
+    struct stat status;
+    char name[64];
+    wasmtime_module_t *module = NULL;
+    check_folder(path);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || fstat(file, &status) != 0) {
+        refuse(STATUS_CANNOT_RUN, "cannot open %s: %s", path, strerror(errno));
+    }
+    if (!S_ISREG(status.st_mode)) {
+        refuse(STATUS_CANNOT_RUN, "%s is not a file", path);
+    }
+    require_trusted(path, "file", &status);
+    snprintf(name, sizeof name, "/proc/self/fd/%d", file);
+    wasmtime_error_t *error = wasmtime_module_deserialize_file(engine, name, &module);
+    if (error != NULL) {
+        refuse_error(path, error);
+    }
+    close(file);
+    return module;
+}

@@ -1,0 +1,126 @@
+/* Command line. Every list is allocated once, at argc entries, which no option can exceed. */
+#include "options.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: argosy-launch [OPTION]... APP.cwasm [ARGUMENT]...\n"
+    "  --dir HOST[::GUEST]         grant a folder, read and write\n"
+    "  --read-only HOST[::GUEST]   grant a folder, read only\n"
+    "  --env NAME[=VALUE]          set a variable, or pass this process's\n"
+    "  --argv0 NAME                what the guest sees as its own name\n"
+    "  --wasi=wasmtime             whose WASI the guest gets (only this one so far)\n"
+    "  --check                     only check that this node has all that APP imports\n";
+
+static _Noreturn void __attribute__((format(printf, 1, 2))) misuse(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("argosy-launch: ", stderr);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "\n%s", usage);
+    exit(2);
+}
+
+static void *table(size_t count, size_t size) {
+    void *memory = calloc(count + 1, size);
+    if (memory == NULL) {
+        fputs("argosy-launch: out of memory\n", stderr);
+        exit(1);
+    }
+    return memory;
+}
+
+static void add_folder(struct options *options, char *text, bool writable) {
+    char *separator = strstr(text, "::");
+    const char *guest = text;
+    if (separator != NULL) {
+        *separator = '\0';
+        guest = separator + 2;
+    }
+    if (*text == '\0' || *guest == '\0') {
+        misuse("a folder is granted as HOST or HOST::GUEST, and neither may be empty");
+    }
+    options->folders[options->folder_count++] = (struct folder){text, guest, writable};
+}
+
+static void add_variable(struct options *options, char *text) {
+    char *separator = strchr(text, '=');
+    if (separator == text || *text == '\0') {
+        misuse("--env takes NAME=VALUE or NAME, not '%s'", text);
+    }
+    const char *value = NULL;
+    if (separator != NULL) {
+        *separator = '\0';
+        value = separator + 1;
+    } else {
+        value = getenv(text);
+    }
+    if (value != NULL) {
+        options->variables[options->variable_count++] = (struct variable){text, value};
+    }
+}
+
+/* The value of option `name` at argv[*index], as "--name=VALUE" or "--name VALUE"; NULL when it is another option. */
+static char *value_of(const char *name, int argc, char **argv, int *index) {
+    char *text = argv[*index];
+    size_t length = strlen(name);
+    if (strncmp(text, name, length) != 0 || (text[length] != '\0' && text[length] != '=')) {
+        return NULL;
+    }
+    if (text[length] == '=') {
+        return text + length + 1;
+    }
+    if (*index + 1 == argc) {
+        misuse("%s needs a value", name);
+    }
+    return argv[++*index];
+}
+
+void options_parse(struct options *options, int argc, char **argv) {
+    size_t most = argc > 0 ? (size_t)argc : 0;
+    const char *name = NULL;
+    *options = (struct options){0};
+    options->folders = table(most, sizeof *options->folders);
+    options->variables = table(most, sizeof *options->variables);
+    options->arguments = table(most, sizeof *options->arguments);
+    int index = 1;
+    for (; index < argc && argv[index][0] == '-'; index++) {
+        char *value = NULL;
+        if (strcmp(argv[index], "--") == 0) {
+            index++;
+            break;
+        }
+        if ((value = value_of("--dir", argc, argv, &index)) != NULL) {
+            add_folder(options, value, true);
+        } else if ((value = value_of("--read-only", argc, argv, &index)) != NULL) {
+            add_folder(options, value, false);
+        } else if ((value = value_of("--env", argc, argv, &index)) != NULL) {
+            add_variable(options, value);
+        } else if ((value = value_of("--argv0", argc, argv, &index)) != NULL) {
+            name = value;
+        } else if ((value = value_of("--wasi", argc, argv, &index)) != NULL) {
+            if (strcmp(value, "wasmtime") != 0) {
+                misuse("--wasi knows 'wasmtime', not '%s'", value);
+            }
+        } else if (strcmp(argv[index], "--check") == 0) {
+            options->check = true;
+        } else if (strcmp(argv[index], "--help") == 0) {
+            fputs(usage, stdout);
+            exit(0);
+        } else {
+            misuse("unknown option '%s'", argv[index]);
+        }
+    }
+    if (index >= argc) {
+        misuse("which module?");
+    }
+    options->module = argv[index];
+    options->arguments[options->argument_count++] = name != NULL ? name : argv[index];
+    for (index++; index < argc; index++) {
+        options->arguments[options->argument_count++] = argv[index];
+    }
+}

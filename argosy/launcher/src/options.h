@@ -1,0 +1,35 @@
+/* The launcher's command line: what the guest is, and what it is granted. */
+#ifndef ARGOSY_OPTIONS_H
+#define ARGOSY_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A folder of the host that the guest sees under another name. */
+struct folder {
+    const char *host;
+    const char *guest;
+    bool writable;
+};
+
+struct variable {
+    const char *name;
+    const char *value;
+};
+
+/* Strings point into argv or live until the process ends. */
+struct options {
+    struct folder *folders;
+    size_t folder_count;
+    struct variable *variables;
+    size_t variable_count;
+    const char *module;     /* path of the precompiled module */
+    const char **arguments; /* the guest's argv: name first, NULL last */
+    size_t argument_count;
+    bool check; /* only look whether this node has all that the module imports */
+};
+
+/* Parse argv; on wrong use prints why to stderr and leaves with status 2. */
+void options_parse(struct options *options, int argc, char **argv);
+
+#endif
