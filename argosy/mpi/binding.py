@@ -1,0 +1,83 @@
+"""Where each procedure of the standard lives: in the node's MPI, in the guest itself, or nowhere yet, and why."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import re
+from collections.abc import Mapping
+
+from argosy.mpi.api import Procedure, procedures
+
+MODULE = "argosy_mpi_1"  # the wasm module name of every import; the number is the ABI's major version
+
+
+class Place(enum.Enum):
+    """Who does the work of a procedure."""
+
+    NODE = "node"  # an import: the launcher calls the node's MPI
+    GUEST = "guest"  # C in the import library, leaving the guest only through other procedures
+    ABSENT = "absent"  # not declared in mpi.h
+
+
+# What the guest does for itself: it needs only its own memory, or other procedures.
+_GUEST = re.compile(
+    r"""MPI_(
+        Pcontrol | Aint_add | Aint_diff | Get_address | Alloc_mem | Free_mem | Abi_get_version
+      | \w+_(toint|fromint|c2f|f2c)
+      | Status_(get|set)_(source|tag|error)
+      | Attr_(get|put|delete) | Keyval_(create|free)
+    )""",
+    re.VERBOSE,
+)
+
+_REASONS: tuple[tuple[str, str], ...] = (
+    (
+        r"MPI_Status_(c2f08|f082c|f082f|f2f08)",
+        "MPI_F08_status belongs to the Fortran 2008 module, which wasm32 does not have",
+    ),
+    (
+        r"MPI_Abi_([gs]et_fortran_(info|booleans)|get_info)",
+        "describes the Fortran compiler of an MPI library, which the guest does not have",
+    ),
+    (r"MPI_T_\w+", "the tool information interface shows the node's own objects, which are not projected yet"),
+    (r"MPI_Register_datarep(_c)?", "conversion functions that MPI calls while it accesses files are not projected yet"),
+    (r"MPI_Grequest_\w+", "generalized requests call the guest from within MPI's progress, which is not projected yet"),
+    (r"MPI_Session_\w+|MPI_\w+_from_(session_)?(group|groups|pset)", "sessions are not projected yet"),
+    (
+        r"MPI_Comm_(spawn|spawn_multiple|accept|connect|join|disconnect)"
+        r"|MPI_(Open|Close)_port|MPI_(Publish|Unpublish|Lookup)_name",
+        "other processes are started and met only where a policy grants it, which does not exist yet",
+    ),
+    (r"MPI_File_\w+", "files are opened only inside the granted folders, which is not projected yet"),
+    (
+        r"MPI_Win_\w+|MPI_R?(put|get|accumulate|get_accumulate)(_c)?|MPI_(Put|Get|Accumulate|Get_accumulate)(_c)?"
+        r"|MPI_Fetch_and_op|MPI_Compare_and_swap",
+        "what a remote rank may touch is not checked against its window yet",
+    ),
+)
+
+
+@functools.cache
+def absent() -> Mapping[str, str]:
+    """The procedures that guests cannot call yet, each with its reason."""
+    found: dict[str, str] = {}
+    for name in procedures():
+        for pattern, reason in _REASONS:
+            if re.fullmatch(pattern, name) and not _GUEST.fullmatch(name):
+                found.setdefault(name, reason)
+    return found
+
+
+def place(name: str) -> Place:
+    """Where the procedure of that name lives; raises KeyError for a name that the standard lacks."""
+    procedure = procedures()[name]
+    if _GUEST.fullmatch(procedure.name):
+        return Place.GUEST
+    return Place.ABSENT if name in absent() else Place.NODE
+
+
+@functools.cache
+def imports() -> Mapping[str, Procedure]:
+    """What a guest may import from the node, by name, in alphabetical order."""
+    return {name: procedure for name, procedure in procedures().items() if place(name) is Place.NODE}
