@@ -1,0 +1,182 @@
+"""An OCI image-layout folder as a registry without a server (image specification, "Image Layout").
+
+Blobs are whole or absent and named by digest, so they need no lock. Only index.json is read, changed and replaced
+under one: `.index.lock`, a file of its own, because index.json itself is replaced at each change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+from argosy.errors import ArgosyError
+from argosy.files import lock, sha256_of, whole_file, write_whole
+from argosy.model import strict_json
+from argosy.model.digest import Digest
+from argosy.model.manifest import MANIFEST, REF_NAME, Descriptor, Index, Manifest, declared_media_type
+from argosy.oci.registry import Advance, NotFoundError, StoredManifest, check_manifest_digest, copy_checked
+from argosy.sign.cosign import is_companion_tag
+
+_LAYOUT = strict_json.write({"imageLayoutVersion": "1.0.0"})
+_CHUNK = 1 << 20
+
+
+class Layout:
+    """The folder at `path`; it is made at the first write."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        return f"oci:{self.path}"
+
+    def resolve(self, selector: str | Digest | None) -> Descriptor:
+        return self.manifest(selector).descriptor
+
+    def manifest(self, selector: str | Digest | None) -> StoredManifest:
+        digest = selector if isinstance(selector, Digest) else self._entry(selector).digest
+        data = self._read(self._blob_path(digest), f"the manifest {digest}")
+        check_manifest_digest(data, digest, self.name)
+        media_type = declared_media_type(data, f"{self.name}, manifest {digest}")
+        return StoredManifest(descriptor=Descriptor(media_type=media_type, digest=digest, size=len(data)), data=data)
+
+    def blob(self, descriptor: Descriptor, file: IO[bytes], advance: Advance) -> None:
+        path = self._blob_path(descriptor.digest)
+        try:
+            with path.open("rb") as source:
+                copy_checked(iter(lambda: source.read(_CHUNK), b""), descriptor, file, advance, self.name)
+        except FileNotFoundError:
+            raise NotFoundError(f"{self.name} has no blob {descriptor.digest}") from None
+        except PermissionError as error:
+            raise ArgosyError(f"cannot read {path}: {error.strerror}") from error
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        return self._blob_path(descriptor.digest).is_file()
+
+    def put_blob(self, descriptor: Descriptor, source: Path | bytes, advance: Advance) -> None:
+        path = self._blob_path(descriptor.digest)
+        # A blob that was damaged where it lies is put right by storing it again.
+        if path.is_file() and sha256_of(path) == descriptor.digest.hex:
+            advance(descriptor.size)
+            return
+        self._prepare()
+        with whole_file(path) as file:
+            if isinstance(source, bytes):
+                copy_checked([source], descriptor, file, advance, "the artifact")
+            else:
+                with source.open("rb") as opened:
+                    copy_checked(iter(lambda: opened.read(_CHUNK), b""), descriptor, file, advance, str(source))
+
+    def put_manifest(self, data: bytes, media_type: str, tag: str | None) -> Descriptor:
+        entry = Descriptor(media_type=media_type, digest=Digest.of(data), size=len(data))
+        if media_type == MANIFEST:
+            manifest = Manifest.parse(data)
+            entry = replace(entry, artifact_type=manifest.artifact_type)
+            for needed in (manifest.config, *manifest.layers):
+                if not self.has_blob(needed):
+                    raise NotFoundError(f"{self.name} has no blob {needed.digest}, which the new manifest names")
+        self._prepare()
+        write_whole(self._blob_path(entry.digest), data)
+        with self._changing() as index:
+            entries = _with(index.manifests, entry, tag)
+            write_whole(self.path / "index.json", Index(manifests=entries, annotations=index.annotations).to_bytes())
+        return entry
+
+    def tags(self) -> list[str]:
+        return sorted({tag for entry in self._index().manifests if (tag := _tag(entry)) is not None})
+
+    def referrers(self, digest: Digest, artifact_type: str | None = None) -> list[Descriptor]:
+        found: dict[Digest, Descriptor] = {}
+        for entry in self._index().manifests:
+            if entry.media_type != MANIFEST:
+                continue
+            manifest = Manifest.parse(self.manifest(entry.digest).data, what=f"{self.name}, manifest {entry.digest}")
+            kind = manifest.artifact_type or manifest.config.media_type
+            if manifest.subject is not None and manifest.subject.digest == digest and artifact_type in (None, kind):
+                found[entry.digest] = replace(entry, artifact_type=kind, annotations=manifest.annotations)
+        return list(found.values())
+
+    def _blob_path(self, digest: Digest) -> Path:
+        return self.path / "blobs" / digest.algorithm / digest.hex
+
+    def _read(self, path: Path, what: str) -> bytes:
+        """A small file's bytes; of a large one just enough that the strict reader sees that it is too large."""
+        try:
+            with path.open("rb") as file:
+                return file.read(strict_json.LARGEST_DOCUMENT + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            advice = "" if self.path.is_dir() else "there is no such folder"
+            raise NotFoundError(f"{self.name} has not {what}", advice=advice) from None
+        except OSError as error:
+            raise ArgosyError(f"cannot read {path}: {error.strerror}") from error
+
+    def _index(self) -> Index:
+        layout = strict_json.read(
+            self._read(self.path / "oci-layout", "the file oci-layout"), f"{self.name}/oci-layout"
+        )
+        if layout.get("imageLayoutVersion") != "1.0.0":
+            raise ArgosyError(
+                f"{self.name} is an image layout of version {str(layout.get('imageLayoutVersion'))[:50]!r}, not '1.0.0'"
+            )
+        return Index.parse(self._read(self.path / "index.json", "an index.json"), what=f"{self.name}/index.json")
+
+    def _entry(self, tag: str | None) -> Descriptor:
+        entries = self._index().manifests
+        if tag is not None:
+            found = [entry for entry in entries if _tag(entry) == tag]
+            if len({entry.digest for entry in found}) > 1:
+                raise ArgosyError(f"{self.name} has the tag {tag!r} for {len(found)} different artifacts")
+        else:
+            found = [one for one in entries if (name := _tag(one)) is not None and not is_companion_tag(name)]
+            found = found or [one for one in entries if _tag(one) is None]
+        if len({entry.digest for entry in found}) == 1:
+            return found[0]
+        known = ", ".join(tag for tag in self.tags() if not is_companion_tag(tag)) or "no tags"
+        if tag is None and found:
+            raise ArgosyError(f"{self.name} holds several artifacts: say which", advice=f"it has: {known}")
+        raise NotFoundError(f"{self.name} has no {f'tag {tag!r}' if tag else 'artifact'}", advice=f"it has: {known}")
+
+    def _prepare(self) -> None:
+        """Make the folder a layout."""
+        if not (self.path / "oci-layout").is_file():
+            if (
+                self.path.is_dir()
+                and any(one.name != ".index.lock" for one in self.path.iterdir())
+                and not (self.path / "blobs").is_dir()
+            ):
+                raise ArgosyError(
+                    f"{self.path} is a folder with other things in it, not an image layout",
+                    advice="name a new or empty folder",
+                )
+            write_whole(self.path / "oci-layout", _LAYOUT)
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[Index]:
+        with lock(self.path / ".index.lock"):
+            yield self._index() if (self.path / "index.json").exists() else Index()
+
+
+def _tag(entry: Descriptor) -> str | None:
+    return entry.annotations.get(REF_NAME)
+
+
+def _untagged(entry: Descriptor) -> Descriptor:
+    return replace(entry, annotations={key: text for key, text in entry.annotations.items() if key != REF_NAME})
+
+
+def _with(entries: tuple[Descriptor, ...], new: Descriptor, tag: str | None) -> tuple[Descriptor, ...]:
+    """The index's entries with `new`, tagged or not. What had the tag before stays, without it, found by digest."""
+    if tag is not None:
+        new = replace(new, annotations={REF_NAME: tag})
+        entries = tuple(_untagged(one) if _tag(one) == tag else one for one in entries)
+    tagged = {one.digest for one in (*entries, new) if _tag(one) is not None}
+    kept: list[Descriptor] = []
+    for one in (*entries, new):
+        redundant = _tag(one) is None and (one.digest in tagged or any(one.digest == other.digest for other in kept))
+        if not redundant:
+            kept.append(one)
+    return tuple(kept)

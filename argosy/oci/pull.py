@@ -1,0 +1,122 @@
+"""Getting an application: by tag or digest, verified before any of its bytes is fetched, kept by digest.
+
+The manifest is fetched once. What its tag names may change a moment later; everything after that moment is about the
+digest of the bytes that were fetched. Signatures over that digest are checked against the policy, and only then is the
+layer fetched, hashed on its way into the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from argosy.errors import ArgosyError
+from argosy.files import sha256_of, whole_file
+from argosy.folders import cache_root
+from argosy.model.artifact import Description, check_config, wasm_layer
+from argosy.model.digest import Digest
+from argosy.model.manifest import Descriptor, Manifest
+from argosy.model.reference import Reference
+from argosy.oci.registry import Registry, StoredManifest, small_blob
+from argosy.oci.signatures import read_signatures
+from argosy.progress import progress
+from argosy.sign.trust import Trust
+from argosy.sign.verify import Verdict, verify
+
+
+class UntrustedError(ArgosyError):
+    """The policy refused the artifact; `verdict` holds each step."""
+
+    def __init__(self, what: str, *, verdict: Verdict, advice: str) -> None:
+        super().__init__(what, advice=advice)
+        self.verdict = verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """An artifact's manifest and the policy's verdict on it; nothing else was fetched."""
+
+    reference: Reference
+    stored: StoredManifest
+    verdict: Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifiedModule:
+    """A module that the policy accepts: the file that holds its bytes and what was signed with them.
+
+    `digest` is the wasm's, `manifest_digest` the artifact's; `identity` is the repository that it was signed for.
+    """
+
+    path: Path
+    digest: Digest
+    manifest_digest: Digest
+    reference: Reference
+    identity: str
+    signers: tuple[str, ...]
+    annotations: Mapping[str, str]
+    description: Description
+
+    @property
+    def numerics(self) -> str:
+        """`fast` or `exact`; an artifact that does not say is run as `fast`."""
+        return self.description.numerics or "fast"
+
+
+def check(registry: Registry, reference: Reference, trust: Trust, *, repository: str | None = None) -> Checked:
+    """Fetch manifest and signatures and ask the policy. `repository`: what a layout folder should hold.
+
+    A refusal is in the verdict; ArgosyError is raised for what cannot be fetched or read.
+    """
+    stored = registry.manifest(reference.digest or reference.tag)
+    expected = repository or (reference.name if reference.registry is not None else None)
+    digest = stored.descriptor.digest
+    verdict = verify(trust, repository=expected, digest=digest, signatures=read_signatures(registry, digest))
+    return Checked(reference=reference, stored=stored, verdict=verdict)
+
+
+def pull_verified(
+    registry: Registry,
+    reference: Reference,
+    trust: Trust,
+    *,
+    repository: str | None = None,
+    cache: Path | None = None,
+) -> VerifiedModule:
+    """The module that `reference` names now, in the cache, if the policy accepts it.
+
+    Raises UntrustedError (an ArgosyError) with the policy's reasons, ArgosyError when it is no Wasm application or
+    what is stored differs from what was signed.
+    """
+    checked = check(registry, reference, trust, repository=repository)
+    if not checked.verdict.accepted or checked.verdict.identity is None:
+        raise UntrustedError(
+            f"{reference} is not trusted: {checked.verdict.reason}",
+            verdict=checked.verdict,
+            advice=f"`argosy verify {reference}` shows each step; {trust.policy.source} says who may sign what",
+        )
+    stored = checked.stored
+    manifest = Manifest.parse(stored.data, media_type=stored.descriptor.media_type, what=f"the manifest of {reference}")
+    layer = wasm_layer(manifest, str(reference))
+    check_config(small_blob(registry, manifest.config), layer, str(reference))
+    return VerifiedModule(
+        path=_fetch(registry, layer, (cache or cache_root()) / "modules", reference),
+        digest=layer.digest,
+        manifest_digest=stored.descriptor.digest,
+        reference=reference,
+        identity=checked.verdict.identity,
+        signers=checked.verdict.signers,
+        annotations=manifest.annotations,
+        description=Description.from_annotations(manifest.annotations),
+    )
+
+
+def _fetch(registry: Registry, layer: Descriptor, modules: Path, reference: Reference) -> Path:
+    """The layer's file in the cache: the one that is there, hashed again, or a new one, hashed while it is written."""
+    path = modules / layer.digest.algorithm / f"{layer.digest.hex}.wasm"
+    if path.is_file() and sha256_of(path) == layer.digest.hex:
+        return path
+    with progress(f"pull {reference}", layer.size) as advance, whole_file(path) as file:
+        registry.blob(layer, file, advance)
+    return path

@@ -1,0 +1,86 @@
+"""Signatures where the artifact is: cosign's manifest at the tag `sha256-<hex>.sig`, read and added to."""
+
+from __future__ import annotations
+
+from argosy.errors import ArgosyError
+from argosy.model.artifact import Description
+from argosy.model.digest import Digest
+from argosy.model.manifest import MANIFEST, Manifest
+from argosy.model.reference import Reference, check_repository
+from argosy.oci.registry import NotFoundError, Registry, StoredManifest, small_blob
+from argosy.sign import cosign
+from argosy.sign.cosign import SignatureEntry
+from argosy.sign.keys import PrivateKey
+
+_ATTEMPTS = 8
+
+
+def signed_name(reference: Reference, manifest: StoredManifest, repository: str | None = None) -> str:
+    """The name under which an artifact is signed: its `docker-reference` in cosign's payload.
+
+    For a registry that is `host[:port]/repository`. A layout folder has no such name: it is `repository` when
+    given (where the artifact will be published), else `layout/` and the artifact's own title.
+    """
+    if repository is not None:
+        return check_repository(repository)
+    if reference.registry is not None:
+        return reference.name
+    title = Description.from_annotations(Manifest.parse(manifest.data).annotations).name
+    if not title:
+        raise ArgosyError(
+            f"the artifact in {reference.name} has no title to be signed under", advice="name it with --repository"
+        )
+    return check_repository(f"layout/{title.lower()}")
+
+
+def read_signatures(registry: Registry, digest: Digest) -> list[SignatureEntry]:
+    """The signatures that are stored for the manifest `digest`, none of them checked."""
+    stored = _stored(registry, digest)
+    if stored is None:
+        return []
+    manifest = Manifest.parse(
+        stored.data, media_type=stored.descriptor.media_type, what=f"{registry.name}: the manifest of signatures"
+    )
+    return [
+        SignatureEntry(payload=small_blob(registry, layer, limit=cosign.LARGEST_PAYLOAD), signature=signature)
+        for layer, signature in cosign.signature_layers(manifest)
+    ]
+
+
+def add_signature(registry: Registry, *, identity: str, digest: Digest, key: PrivateKey) -> bool:
+    """Sign the manifest `digest` as `identity` and store the signature beside those that are there.
+
+    False when a signature by this key that says the same is there already. No registry can add to a manifest in one
+    step, so it is read back; when somebody else's came between, ours is added to theirs.
+    """
+    entry = cosign.sign(key, identity=identity, digest=digest)
+    if _has(registry, digest, entry.payload, key):
+        return False
+    for _ in range(_ATTEMPTS):
+        existing = _stored(registry, digest)
+        new = cosign.append(None if existing is None else existing.data, entry)
+        manifest = Manifest.parse(new.manifest)
+        registry.put_blob(manifest.config, new.config, lambda amount: None)
+        for payload in new.payloads:
+            registry.put_blob(manifest.layers[-1], payload, lambda amount: None)
+        registry.put_manifest(new.manifest, MANIFEST, cosign.signature_tag(digest))
+        if _has(registry, digest, entry.payload, key):
+            return True
+    raise ArgosyError(
+        f"{registry.name}: the signature of {digest} is replaced by others' each time that it is stored",
+        advice="sign again when nobody else does",
+    )
+
+
+def _has(registry: Registry, digest: Digest, payload: bytes, key: PrivateKey) -> bool:
+    return any(
+        entry.payload == payload and key.public.accepts(entry.signature, payload)
+        for entry in read_signatures(registry, digest)
+    )
+
+
+def _stored(registry: Registry, digest: Digest) -> StoredManifest | None:
+    try:
+        return registry.manifest(cosign.signature_tag(digest))
+    except NotFoundError:
+        return None

@@ -1,0 +1,139 @@
+"""cosign's signatures: a simple-signing payload, kept as a layer of the manifest tagged `sha256-<hex>.sig`.
+
+Source: cosign's specs/SIGNATURE_SPEC.md and containers/image's "Simple signing" payload.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+from argosy.errors import ArgosyError
+from argosy.model import strict_json
+from argosy.model.digest import Digest
+from argosy.model.manifest import Descriptor, Manifest
+from argosy.sign.keys import PrivateKey
+
+SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
+SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
+LARGEST_PAYLOAD = 65536
+MOST_SIGNATURES = 64  # more would only keep a verifier busy (CVE-2024-29902)
+
+_TYPE = "cosign container image signature"
+_IMAGE_CONFIG = "application/vnd.oci.image.config.v1+json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignatureEntry:
+    """One signature as it was found, not yet believed: the payload and the DER signature over it."""
+
+    payload: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What a payload says: that the manifest of this digest is the artifact of this name."""
+
+    identity: str
+    digest: Digest
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignatureManifest:
+    """A manifest of signatures and the blobs that it names, ready to be stored."""
+
+    manifest: bytes
+    config: bytes
+    payloads: tuple[bytes, ...]
+
+
+def signature_tag(digest: Digest) -> str:
+    """The tag under which the signatures of the manifest `digest` are kept."""
+    return f"{digest.algorithm}-{digest.hex}.sig"
+
+
+def is_companion_tag(tag: str) -> bool:
+    """Whether a tag holds signatures, attestations or referrers of something else, not an artifact."""
+    algorithm, _, rest = tag.partition("-")
+    return algorithm == "sha256" and len(rest.split(".")[0]) == 64
+
+
+def sign(key: PrivateKey, *, identity: str, digest: Digest) -> SignatureEntry:
+    """A signature by `key` that the manifest `digest` is the artifact of the repository `identity`."""
+    payload = strict_json.write(
+        {
+            "critical": {
+                "identity": {"docker-reference": identity},
+                "image": {"docker-manifest-digest": str(digest)},
+                "type": _TYPE,
+            },
+            "optional": None,
+        }
+    )
+    return SignatureEntry(payload=payload, signature=key.sign(payload))
+
+
+def claim(payload: bytes) -> Claim:
+    """What the payload says. Raises ArgosyError when it is not a simple-signing payload in every point."""
+    critical = strict_json.read(payload, "the signature's payload", limit=LARGEST_PAYLOAD).get("critical")
+    identity, image = (critical.get(key) if isinstance(critical, dict) else None for key in ("identity", "image"))
+    if not isinstance(critical, dict) or not isinstance(identity, dict) or not isinstance(image, dict):
+        raise ArgosyError("the signature's payload is not a simple-signing payload")
+    if critical.get("type") != _TYPE:
+        raise ArgosyError(f"the signature's payload is of type {str(critical.get('type'))[:100]!r}, not {_TYPE!r}")
+    name, digest = identity.get("docker-reference"), image.get("docker-manifest-digest")
+    if not isinstance(name, str) or not isinstance(digest, str):
+        raise ArgosyError("the signature's payload names no artifact")
+    return Claim(identity=name, digest=Digest.parse(digest))
+
+
+def append(existing: bytes | None, entry: SignatureEntry) -> SignatureManifest:
+    """The manifest of signatures with one more; `existing` is the one that is stored now, None for none yet.
+
+    Layers that are there stay as they are. Its `payloads` hold only the new blob.
+    """
+    layers = () if existing is None else Manifest.parse(existing, what="the signatures' manifest").layers
+    if len(layers) >= MOST_SIGNATURES:
+        raise ArgosyError(f"there are {len(layers)} signatures already; more than {MOST_SIGNATURES} are not read")
+    layer = Descriptor(
+        media_type=SIMPLE_SIGNING,
+        digest=Digest.of(entry.payload),
+        size=len(entry.payload),
+        annotations={SIGNATURE_ANNOTATION: base64.b64encode(entry.signature).decode()},
+    )
+    layers = (*layers, layer)
+    config = strict_json.write(
+        {
+            "architecture": "",
+            "created": "0001-01-01T00:00:00Z",
+            "history": [{"created": "0001-01-01T00:00:00Z"} for _ in layers],
+            "os": "",
+            "rootfs": {"type": "layers", "diff_ids": [str(one.digest) for one in layers]},
+            "config": {},
+        }
+    )
+    manifest = Manifest(
+        config=Descriptor(media_type=_IMAGE_CONFIG, digest=Digest.of(config), size=len(config)), layers=layers
+    )
+    return SignatureManifest(manifest=manifest.to_bytes(), config=config, payloads=(entry.payload,))
+
+
+def signature_layers(manifest: Manifest) -> list[tuple[Descriptor, bytes]]:
+    """Each layer that claims to be a signature, with its DER signature; anything else in the manifest is passed over.
+
+    Raises ArgosyError when there are more than a verifier should look at.
+    """
+    if len(manifest.layers) > MOST_SIGNATURES:
+        raise ArgosyError(f"{len(manifest.layers)} signatures are stored; more than {MOST_SIGNATURES} are not read")
+    found = []
+    for layer in manifest.layers:
+        encoded = layer.annotations.get(SIGNATURE_ANNOTATION)
+        if layer.media_type != SIMPLE_SIGNING or encoded is None or layer.size > LARGEST_PAYLOAD:
+            continue
+        try:
+            found.append((layer, base64.b64decode(encoded, validate=True)))
+        except (binascii.Error, ValueError):
+            continue
+    return found

@@ -1,0 +1,187 @@
+"""Signing keys: ECDSA on P-256, private in PKCS8 PEM (RFC 5958), public in SPKI PEM (RFC 5280)."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import stat
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from argosy.errors import ArgosyError, UsageError
+from argosy.files import write_whole
+from argosy.model.digest import Digest
+
+PASSWORD_VARIABLE = "ARGOSY_KEY_PASSWORD"
+_LARGEST_KEY_FILE = 65536
+_COSIGN_KEY = b"ENCRYPTED SIGSTORE PRIVATE KEY"
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """A key that checks signatures."""
+
+    key: ec.EllipticCurvePublicKey
+
+    @property
+    def fingerprint(self) -> Digest:
+        """SHA-256 of the SPKI DER form: what tells this key from every other."""
+        return Digest.of(
+            self.key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        )
+
+    def pem(self) -> bytes:
+        return self.key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+    def accepts(self, signature: bytes, data: bytes) -> bool:
+        """Whether `signature` (DER, RFC 3279 section 2.2.3) was made over SHA-256 of `data` by this key's owner."""
+        try:
+            self.key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature:
+            return False
+        return True
+
+
+@dataclass(frozen=True, repr=False)
+class PrivateKey:
+    """A key that makes signatures."""
+
+    key: ec.EllipticCurvePrivateKey
+
+    @property
+    def public(self) -> PublicKey:
+        return PublicKey(self.key.public_key())
+
+    def sign(self, data: bytes) -> bytes:
+        """A DER signature over SHA-256 of `data`."""
+        return self.key.sign(data, ec.ECDSA(hashes.SHA256()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyPair:
+    """Where a new pair was put, and its fingerprint."""
+
+    private: Path
+    public: Path
+    fingerprint: Digest
+
+
+def ask_password(path: Path) -> str:
+    """The passphrase of the key at `path`: $ARGOSY_KEY_PASSWORD, else asked for on the terminal.
+
+    Raises ArgosyError when there is neither.
+    """
+    given = os.environ.get(PASSWORD_VARIABLE)
+    if given is not None:
+        return given
+    if not sys.stdin.isatty():
+        raise ArgosyError(
+            f"the private key {path} has a passphrase and there is no terminal to ask for it",
+            advice=f"put the passphrase in ${PASSWORD_VARIABLE}",
+        )
+    return getpass.getpass(f"Passphrase of {path}: ")
+
+
+def generate(private: Path, *, password: str | None = None) -> KeyPair:
+    """Make a pair: `private` (mode 0600, encrypted when a password is given) and, beside it, the same name with .pub.
+
+    Raises UsageError rather than overwrite a key that is there.
+    """
+    public = private.with_suffix(".pub")
+    if public == private:
+        raise UsageError(f"{private} is the public key's name", advice="name the private key, as in argosy.key")
+    for path in (private, public):
+        if path.exists() or path.is_symlink():
+            raise UsageError(
+                f"there is a key at {path} already",
+                advice="it is never overwritten; choose another name, or move the old key away yourself",
+            )
+    key = ec.generate_private_key(ec.SECP256R1())
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if password:
+        encryption = serialization.BestAvailableEncryption(password.encode())
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    _create(private, pem)
+    made = PublicKey(key.public_key())
+    write_whole(public, made.pem())
+    return KeyPair(private=private, public=public, fingerprint=made.fingerprint)
+
+
+def load_private(path: Path, *, password: Callable[[Path], str] = ask_password) -> PrivateKey:
+    """The private key in a PKCS8 PEM file; `password` is asked only for an encrypted one.
+
+    Raises ArgosyError when others can read the file, it is no P-256 key, or the passphrase is wrong.
+    """
+    pem = _read(path, private=True)
+    if _COSIGN_KEY in pem:
+        raise ArgosyError(
+            f"{path} is in cosign's own key format", advice="make a PKCS8 PEM key with `argosy keys generate`"
+        )
+    encrypted = b"ENCRYPTED" in pem
+    try:
+        key = serialization.load_pem_private_key(pem, password(path).encode() if encrypted else None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        if encrypted:
+            raise ArgosyError(
+                f"cannot open the private key {path}: the passphrase is wrong, or the file is damaged",
+                advice=f"the passphrase is asked for, or taken from ${PASSWORD_VARIABLE}",
+            ) from None
+        raise ArgosyError(f"{path} holds no private key in PKCS8 PEM form") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ArgosyError(f"the key in {path} is not ECDSA on P-256", advice="make one with `argosy keys generate`")
+    return PrivateKey(key)
+
+
+def load_public(path: Path) -> PublicKey:
+    """The public key in an SPKI PEM file. Raises ArgosyError."""
+    return parse_public(_read(path, private=False), str(path))
+
+
+def parse_public(pem: bytes, source: str) -> PublicKey:
+    """A public key from PEM. Raises ArgosyError naming `source` when it is none, or not ECDSA on P-256."""
+    try:
+        key = serialization.load_pem_public_key(pem)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        what = "a private key where a public one belongs" if b"PRIVATE KEY" in pem else "no public key in PEM form"
+        raise ArgosyError(f"{source} holds {what}", advice="the public half of a key ends in .pub") from None
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ArgosyError(f"the key in {source} is not ECDSA on P-256")
+    return PublicKey(key)
+
+
+def _create(path: Path, data: bytes) -> None:
+    """Write a file that only its owner reads and that was not there before, flushed to the disk."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise ArgosyError(f"cannot write the private key {path}: {error.strerror}") from error
+
+
+def _read(path: Path, *, private: bool) -> bytes:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if private and stat.S_IMODE(mode) & 0o077:
+                raise ArgosyError(
+                    f"the private key {path} can be reached by others than its owner (mode {stat.S_IMODE(mode):04o})",
+                    advice=f"chmod 600 {path}",
+                )
+            data = file.read(_LARGEST_KEY_FILE + 1)
+    except OSError as error:
+        raise ArgosyError(
+            f"cannot read the key {path}: {error.strerror}",
+            advice="`argosy keys generate` makes a pair" if isinstance(error, FileNotFoundError) else "",
+        ) from error
+    if len(data) > _LARGEST_KEY_FILE:
+        raise ArgosyError(f"{path} is too large to be a key")
+    return data
