@@ -12,3 +12,8 @@ def cache_root() -> Path:
     if given:
         return Path(given).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "argosy"
+
+
+def settings_root() -> Path:
+    """Where a user's keys and trust policy are: `argosy` in the XDG configuration folder; not created here."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config").absolute() / "argosy"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -11,6 +12,7 @@ from argosy.cli.build import add_build
 from argosy.cli.completion import add_completion
 from argosy.cli.doctor import add_doctor
 from argosy.cli.inspect import add_inspect
+from argosy.cli.keys import add_keys
 from argosy.errors import UsageError, did_you_mean
 
 _EPILOG = """\
@@ -23,7 +25,11 @@ a first run, from source to four ranks:
 `argosy COMMAND --help` explains a command, with examples. `argosy doctor` says what this node has and lacks.
 exit status: 0 done, 1 failed, 2 used wrongly, 130 interrupted; `argosy run` gives the application's own."""
 
-_FAMILIES = (add_build, add_inspect, add_doctor, add_completion)
+_FAMILIES = (add_build, add_inspect, add_keys, add_doctor, add_completion)
+
+
+# argparse's words for a value that is not among an argument's choices.
+_CHOICE = re.compile(r"invalid choice: '(?P<wrong>.*)' \(choose from (?P<known>.*)\)", re.DOTALL)
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,21 +41,29 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**settings)  # type: ignore[arg-type]
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, advice=f"{self.format_usage().strip()}\n  more: {self.prog} --help")
+        advice = f"{self.format_usage().strip()}\n  more: {self.prog} --help"
+        where = "" if self.prog == "argosy" else f"{self.prog}: "
+        choice = _CHOICE.search(message)
+        if choice:
+            known = [word.strip(" '\"") for word in choice["known"].split(",")]
+            raise UsageError(
+                f"{where}{choice['wrong']!r} is unknown; {did_you_mean(choice['wrong'], known)}", advice=advice
+            )
+        raise UsageError(f"{where}{message}", advice=advice)
 
 
-def parser() -> tuple[Parser, dict[str, Parser]]:
-    """The grammar of `argosy`, and each command's own by its name."""
+def grammar() -> Parser:
+    """The grammar of `argosy` with all of its commands."""
     whole = Parser(
         prog="argosy",
         description="Build HPC codes once into signed WebAssembly; run them under this site's own MPI.",
         epilog=_EPILOG,
     )
     whole.add_argument("--version", action="version", version=f"argosy {__version__}")
-    commands = whole.add_subparsers(title="commands", metavar="COMMAND", dest="command", parser_class=Parser)
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     for add_family in _FAMILIES:
         add_family(commands)
-    return whole, dict(commands.choices)
+    return whole
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -57,41 +71,30 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     What follows the first `--` is the application's, not parsed here, and is in `application`; `grammar` is the parser.
     """
-    whole, commands = parser()
-    own, application = _split(list(arguments))
-    for word in own:
-        if word.startswith("-"):
-            continue
-        if word not in commands:
-            raise UsageError(
-                f"there is no command {word!r}; {did_you_mean(word, commands)}", advice="all: argosy --help"
-            )
-        break
+    own, application = list(arguments), None
+    if "--" in own:
+        place = own.index("--")
+        own, application = own[:place], own[place + 1 :]
+    whole = grammar()
     options, unknown = whole.parse_known_args(own)
-    if options.command is None:
-        whole.error("a command is needed")
-    chosen = commands[options.command]
+    takes_application = getattr(options, "takes_application", False)
     if unknown:
-        raise UsageError(_unknown(unknown[0], chosen), advice=f"all that it takes: {chosen.prog} --help")
-    if application is not None and not getattr(options, "takes_application", False):
-        raise UsageError(f"{chosen.prog} takes nothing after --", advice="only `argosy run` starts an application")
+        raise _unknown(unknown[0], options.parser, takes_application)
+    if application is not None and not takes_application:
+        raise UsageError(
+            f"{options.parser.prog} takes nothing after --", advice="only `argosy run` starts an application"
+        )
     options.application = application or []
     options.grammar = whole
     return options
 
 
-def _split(arguments: list[str]) -> tuple[list[str], list[str] | None]:
-    if "--" not in arguments:
-        return arguments, None
-    place = arguments.index("--")
-    return arguments[:place], arguments[place + 1 :]
-
-
-def _unknown(word: str, command: Parser) -> str:
+def _unknown(word: str, command: argparse.ArgumentParser, takes_application: bool) -> UsageError:
+    advice = f"all that it takes: {command.prog} --help"
     if not word.startswith("-"):
-        hint = (
-            "the application's own arguments follow --" if command.get_default("takes_application") else "one too many"
-        )
-        return f"{command.prog} does not take {word!r}: {hint}"
-    known = [option for action in command._actions for option in action.option_strings]
-    return f"{command.prog} has no option {word!r}; {did_you_mean(word.partition('=')[0], known)}"
+        hint = "; the application's own arguments follow --" if takes_application else ""
+        return UsageError(f"{command.prog}: {word!r} is one argument too many{hint}", advice=advice)
+    known = [*re.findall(r"(?<![\w-])--?[a-z][a-z-]*", command.format_usage()), "--help"]
+    return UsageError(
+        f"{command.prog} has no option {word!r}; {did_you_mean(word.partition('=')[0], known)}", advice=advice
+    )

@@ -16,13 +16,18 @@ class Commands(Protocol):
 
 
 def add_command(
-    commands: Commands, name: str, summary: str, *, epilog: str, act: Act, description: str = ""
+    commands: Commands, name: str, summary: str, *, epilog: str, act: Act | None = None, description: str = ""
 ) -> argparse.ArgumentParser:
-    """A command's parser: `summary` in the list of commands, `description` and examples on its own help page."""
+    """A command's parser: `summary` in the list of commands, `description` and examples on its own help page.
+
+    `act` is left out for a command that only has commands of its own.
+    """
     parser = commands.add_parser(
         name, help=summary, description=description or f"{summary[0].upper()}{summary[1:]}.", epilog=epilog
     )
-    parser.set_defaults(act=act)
+    parser.set_defaults(parser=parser)
+    if act is not None:
+        parser.set_defaults(act=act)
     return parser
 
 

@@ -1,0 +1,141 @@
+"""`argosy keys`: pairs of keys to sign with, and whose signatures this user trusts."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from argosy.cli.commands import Commands, add_command, add_json
+from argosy.cli.output import print_json, print_pairs
+from argosy.errors import ArgosyError, UsageError
+
+KEY_VARIABLE = "ARGOSY_KEY"
+
+_EPILOG = """\
+examples:
+  argosy keys generate                          a pair in ~/.config/argosy: argosy.key, argosy.pub
+  argosy keys generate --passphrase ci.key      another, encrypted (asked for, or $ARGOSY_KEY_PASSWORD)
+  argosy keys trust ~/.config/argosy/argosy.pub 'localhost:5000/**'
+                                                a first trust policy: that key may sign for those repositories
+  argosy keys show                              the policy in force, its keys and rules
+  argosy keys show argosy.pub                   one key's fingerprint
+
+Keys are ECDSA P-256, the private one in PKCS8 PEM, so cosign and openssl read them too. Keep the private key; give
+the public one to whoever shall run what you build."""
+
+
+def default_key() -> Path:
+    """The private key to sign with where none is named: `$ARGOSY_KEY`, else `argosy.key` among the user's settings."""
+    from argosy.folders import settings_root
+
+    given = os.environ.get(KEY_VARIABLE)
+    return Path(given) if given else settings_root() / "argosy.key"
+
+
+def add_keys(commands: Commands) -> None:
+    """Add `keys` to the command line."""
+    parser = add_command(commands, "keys", "make signing keys, and say which are trusted", epilog=_EPILOG)
+    actions: Commands = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    generate = add_command(actions, "generate", "make a key pair", epilog=_EPILOG, act=_generate)
+    generate.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the private key (default: $ARGOSY_KEY)")
+    generate.add_argument("--passphrase", action="store_true", help="encrypt the private key")
+    add_json(generate)
+    show = add_command(actions, "show", "show a key, or the policy in force and its keys", epilog=_EPILOG, act=_show)
+    show.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a private or public key")
+    show.add_argument("--policy", type=Path, help="another trust policy than the one in force")
+    add_json(show)
+    trust = add_command(actions, "trust", "make a first trust policy", epilog=_EPILOG, act=_trust)
+    trust.add_argument("file", type=Path, metavar="PUBLIC", help="a public key, such as argosy.pub")
+    trust.add_argument(
+        "repositories", nargs="+", metavar="REPOSITORY", help="HOST[:PORT]/NAME, where * and ** stand for any"
+    )
+    trust.add_argument("--policy", type=Path, help="the policy to make (default: $ARGOSY_POLICY, else the user's own)")
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from argosy.sign.keys import generate
+
+    pair = generate(options.file or default_key(), password=_new_passphrase() if options.passphrase else None)
+    if options.json:
+        print_json(pair)
+        return 0
+    print_pairs(
+        [("private key", str(pair.private)), ("public key", str(pair.public)), ("fingerprint", str(pair.fingerprint))]
+    )
+    print(f"\nnext: say for which repositories it is trusted: argosy keys trust {pair.public} 'HOST/REPOSITORY'")
+    return 0
+
+
+def _new_passphrase() -> str:
+    import getpass
+    import sys
+
+    from argosy.sign.keys import PASSWORD_VARIABLE
+
+    given = os.environ.get(PASSWORD_VARIABLE)
+    if given is None and not sys.stdin.isatty():
+        raise ArgosyError("there is no terminal to ask for a passphrase", advice=f"put it in ${PASSWORD_VARIABLE}")
+    passphrase = given if given is not None else getpass.getpass("Passphrase of the new key: ")
+    if not passphrase:
+        raise UsageError("the passphrase is empty", advice="leave out --passphrase for a key without one")
+    if given is None and getpass.getpass("The same again: ") != passphrase:
+        raise UsageError("the two passphrases differ", advice="try again")
+    return passphrase
+
+
+def _show(options: argparse.Namespace) -> int:
+    if options.file is None:
+        return _show_policy(options)
+    from argosy.sign.keys import load_private, load_public
+
+    # A public key is public in its first line; whatever else it is, the loader of private ones says.
+    public = b"PUBLIC KEY" in _beginning(options.file)
+    key = load_public(options.file) if public else load_private(options.file).public
+    if options.json:
+        print_json({"file": options.file, "private": not public, "fingerprint": key.fingerprint})
+    else:
+        kind = "public" if public else "private"
+        print_pairs([(f"{kind} key", str(options.file)), ("fingerprint", str(key.fingerprint))])
+        print(key.pem().decode(), end="")
+    return 0
+
+
+def _beginning(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(200)
+    except OSError as error:
+        raise UsageError(f"cannot read the key {file}: {error.strerror}") from error
+
+
+def _show_policy(options: argparse.Namespace) -> int:
+    from argosy.sign.trust import load_trust
+
+    trust = load_trust(options.policy)
+    keys = {name: key.fingerprint for name, key in trust.keys.items()}
+    if options.json:
+        print_json({"policy": trust.policy.source, "keys": keys, "rules": trust.policy.rules})
+        return 0
+    print(f"policy {trust.policy.source}\n\nkeys")
+    print_pairs([(name, str(fingerprint)) for name, fingerprint in keys.items()], indent="  ")
+    print("\nrules, the first that fits decides; what none fits is refused")
+    rules = [(rule.match, f"{rule.threshold} of {', '.join(rule.keys)}") for rule in trust.policy.rules]
+    print_pairs(rules, indent="  ")
+    return 0
+
+
+def _trust(options: argparse.Namespace) -> int:
+    from argosy.sign.keys import load_public
+    from argosy.sign.trust import policy_places, write_policy
+
+    place: Path = options.policy or policy_places()[0]
+    key = load_public(options.file)
+    if place.exists():
+        raise UsageError(
+            f"there is a trust policy already: {place}",
+            advice=f"add the key to it by hand: copy {options.file} beside it, and write a [keys.NAME] and a rule",
+        )
+    write_policy(place, keys={options.file.stem: key}, repositories=options.repositories)
+    print(f"{place}: {options.file.stem} ({key.fingerprint}) is trusted for {', '.join(options.repositories)}")
+    return 0
