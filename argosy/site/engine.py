@@ -1,8 +1,9 @@
 """The wasmtime settings, in one place: what precompilation uses and what the launcher must use to load its result.
 
 Python applies them through the wheel's own C API, the launcher through the same functions, called from a header that
-`c_settings` writes. Two settings differ by numerics; neither is compared when code is loaded, so one launcher loads both:
-`exact` canonicalizes NaNs and refuses relaxed SIMD, whose results may differ between CPUs.
+`c_settings` writes. Two settings differ by numerics, and one launcher loads both: `exact` canonicalizes NaNs (not
+compared when code is loaded) and refuses relaxed SIMD, whose results may differ between CPUs (code without a feature
+loads where the feature is allowed).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One call `wasmtime_config_<name>_set(config, value)`; `exact` is the value for exact numerics where it differs."""
+    """One call `wasmtime_config_<name>_set(config, value)`; `exact` is the value for exact numerics if it differs."""
 
     name: str
     value: bool | int
