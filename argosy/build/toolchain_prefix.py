@@ -110,10 +110,10 @@ def _try_out(prefix: Path) -> None:
                 f"the toolchain is half-unpacked: {os.path.realpath(prefix / name)} is missing",
                 advice="unpack or install it again",
             )
+    target = ("--target=wasm32-wasip1", f"--sysroot={prefix}/share/wasi-sysroot")
     with tempfile.TemporaryDirectory(prefix="argosy-trial-") as folder:
         process.check(
-            [prefix / "bin/clang", "--target=wasm32-wasip1", f"--sysroot={prefix}/share/wasi-sysroot"]
-            + ["--no-wasm-opt", "-x", "c", "-", "-o", f"{folder}/trial.wasm"],
+            [prefix / "bin/clang", *target, "--no-wasm-opt", "-x", "c", "-", "-o", f"{folder}/trial.wasm"],
             purpose="trying out the new toolchain",
             advice="what it was made of is broken, or is not for wasm32; unpack or install it again",
             input=b'#include <stdio.h>\nint main(void) { return puts("here") < 0; }\n',

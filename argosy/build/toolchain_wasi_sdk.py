@@ -6,14 +6,12 @@ import hashlib
 import os
 import re
 import tarfile
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import requests
-
 from argosy import process
-from argosy.build.toolchain_pins import Archive, machine, pin_file, wasi_sdk_pins
+from argosy.build.sources import fetch
+from argosy.build.toolchain_pins import machine, pin_file, wasi_sdk_pins
 from argosy.build.toolchain_prefix import assembled, digest_of_names, files_below
 from argosy.errors import ArgosyError
 from argosy.files import sha256_of
@@ -21,8 +19,6 @@ from argosy.folders import cache_root
 from argosy.progress import progress
 
 _DECISIVE = ("share", "lib/clang")  # folders whose files end up in what is compiled, the same on every build host
-_TIMEOUT = 30  # seconds without an answer
-_PIECE = 1 << 20
 
 
 def at_hand() -> bool:
@@ -79,35 +75,13 @@ def _unpack_release(folder: Path) -> Mapping[str, str]:
             f"wasi-sdk {pins.release} is not pinned for a build host with {machine()}",
             advice="unpack a release for it and name its folder in $WASI_SDK_PATH",
         )
-    with tempfile.NamedTemporaryFile(dir=folder.parent, prefix=".wasi-sdk-") as file:
-        _download(archive, Path(file.name))
-        with tarfile.open(file.name) as contents, progress("unpack wasi-sdk", None, unit="file") as advance:
-            for item in contents:
-                inside = item.name.removeprefix("./").partition("/")[2]
-                if inside:
-                    contents.extract(item.replace(name=inside, deep=False), folder, filter="data")
-                    advance()
+    with tarfile.open(fetch(archive)) as contents, progress("unpack wasi-sdk", None, unit="file") as advance:
+        for item in contents:
+            inside = item.name.removeprefix("./").partition("/")[2]
+            if inside:
+                contents.extract(item.replace(name=inside, deep=False), folder, filter="data")
+                advance()
     return _about(folder)
-
-
-def _download(archive: Archive, target: Path) -> None:
-    advice = "is the network up? ARGOSY_TOOLCHAIN=packages needs only package registries"
-    try:
-        with requests.get(archive.url, stream=True, timeout=_TIMEOUT) as answer:
-            answer.raise_for_status()
-            length = int(answer.headers.get("Content-Length") or 0) or None
-            with target.open("wb") as file, progress("download wasi-sdk", length) as advance:
-                for piece in answer.iter_content(_PIECE):
-                    file.write(piece)
-                    advance(len(piece))
-    except requests.RequestException as error:
-        raise ArgosyError(f"cannot download {archive.url}: {error}", advice=advice) from error
-    found = sha256_of(target)
-    if found != archive.digest.hex:
-        raise ArgosyError(
-            f"{archive.url} has digest sha256:{found}, not {archive.digest} as toolchains/wasi-sdk.toml pins",
-            advice="the server or something on the way changed it; nothing of it was used",
-        )
 
 
 def _about(folder: Path) -> Mapping[str, str]:

@@ -1,0 +1,115 @@
+"""What every compiler and linker call is given: target, numerics, WASI's emulations, reproducibility.
+
+A command is `driver + BEFORE + what the recipe or upstream build says + AFTER`: what a build may change (`-O2`) comes
+before its own flags, what it must not change (the numerics, the mapped paths) after them.
+"""
+
+from __future__ import annotations
+
+from argosy.build.toolchain import TARGET
+from argosy.build.workplace import Workplace
+from argosy.errors import UsageError, did_you_mean
+
+# 1 January 2000, in UTC: what __DATE__ and __TIME__ say, so that they are the same in every build.
+SOURCE_DATE_EPOCH = "946684800"
+
+# `fast`: relaxed SIMD and contraction may round differently from CPU to CPU. `exact`: wasm defines every bit.
+NUMERICS = {
+    "fast": ("-msimd128", "-mrelaxed-simd", "-ffp-contract=fast"),
+    "exact": ("-msimd128", "-mno-relaxed-simd", "-fno-fast-math", "-ffp-contract=off"),
+}
+
+_EMULATED = ("process-clocks", "signal", "mman", "getpid")  # what wasi-libc offers in libraries of its own
+_OPTIONAL_LIBRARIES = ("setjmp", "c-printscan-long-double")  # that older or smaller sysroots lack
+_SETJMP = ("-mllvm", "-wasm-enable-sjlj", "-mllvm", "-wasm-use-legacy-eh=false")
+
+
+def numerics_flags(numerics: str) -> tuple[str, ...]:
+    """The flags of the numerics. Raises UsageError for one that does not exist."""
+    if numerics not in NUMERICS:
+        raise UsageError(f"no numerics {numerics!r}", advice=did_you_mean(numerics, NUMERICS))
+    return NUMERICS[numerics]
+
+
+def compile_before(place: Workplace) -> tuple[str, ...]:
+    """Compile flags that the recipe and its upstream build may override."""
+    return (
+        f"--target={TARGET}",
+        f"--sysroot={place.toolchain.sysroot}",
+        "-O3",
+        "-Wno-unused-command-line-argument",
+        *(f"-D_WASI_EMULATED_{name.upper().replace('-', '_')}" for name in _EMULATED),
+        *_setjmp(place),
+    )
+
+
+def compile_after(place: Workplace, *, mpi: bool) -> tuple[str, ...]:
+    """Compile flags that nothing overrides: where headers are, numerics, and paths as they are in every build."""
+    return (
+        *place.recipe.build.settings.flags,
+        *place.flags,
+        *(f"-I{place.mpi}/include" for _ in (1,) if mpi and place.mpi),
+        *(f"-I{prefix}/include" for prefix in place.dependencies.values()),
+        *numerics_flags(place.numerics),
+        *_mapped_paths(place),
+    )
+
+
+def link_before(place: Workplace) -> tuple[str, ...]:
+    """Link flags that come before all objects."""
+    return (
+        f"--target={TARGET}",
+        f"--sysroot={place.toolchain.sysroot}",
+        "--no-wasm-opt",
+        # A signature that differs between caller and function would be a trap at run time: refuse it here.
+        "-Wl,--fatal-warnings",
+        # Names stay, for backtraces; debugging sections go, for they are many times the code.
+        "-Wl,--strip-debug",
+        # Below all data, so that a stack that overflows traps instead of overwriting.
+        "-Wl,--stack-first",
+        f"-Wl,-z,stack-size={place.recipe.build.settings.stack_bytes}",
+    )
+
+
+def link_after(place: Workplace, *, mpi: bool) -> tuple[str, ...]:
+    """Libraries, after all objects: the recipe's, its dependencies', MPI's, WASI's."""
+    return (
+        *(f"-L{prefix}/lib" for prefix in place.dependencies.values()),
+        *place.recipe.build.settings.link,
+        *(mpi_link(place) if mpi else ()),
+        *(f"-l{name}" for name in _sysroot_libraries(place)),
+        "-lm",
+    )
+
+
+def mpi_link(place: Workplace) -> tuple[str, ...]:
+    """The import library, the note of the ABI, and the table through which MPI calls the program back."""
+    if place.mpi is None:
+        return ()
+    return (f"{place.mpi}/lib/argosy_abi.o", f"-L{place.mpi}/lib", "-lmpi", "-Wl,--export-table")
+
+
+def _sysroot_libraries(place: Workplace) -> tuple[str, ...]:
+    wished = (*_OPTIONAL_LIBRARIES, *(f"wasi-emulated-{name}" for name in _EMULATED))
+    return tuple(name for name in wished if _has_library(place, name))
+
+
+def _setjmp(place: Workplace) -> tuple[str, ...]:
+    return _SETJMP if _has_library(place, "setjmp") else ()
+
+
+def _has_library(place: Workplace, name: str) -> bool:
+    return (place.toolchain.sysroot / "lib" / TARGET / f"lib{name}.a").exists()
+
+
+def _mapped_paths(place: Workplace) -> tuple[str, ...]:
+    """`__FILE__` and debugging paths name the recipe, never this machine's folders. The last that fits counts."""
+    names = {
+        place.toolchain.prefix: "/toolchain",
+        **({place.mpi: "/mpi"} if place.mpi else {}),
+        **{prefix: f"/{name}" for name, prefix in place.dependencies.items()},
+        place.prefix: f"/{place.recipe.name}/installed",
+        place.work: f"/{place.recipe.name}/work",
+        place.source: f"/{place.recipe.name}",
+    }
+    return tuple(f"-ffile-prefix-map={folder}={name}" for folder, name in names.items())
