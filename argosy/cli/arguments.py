@@ -13,6 +13,9 @@ from argosy.cli.completion import add_completion
 from argosy.cli.doctor import add_doctor
 from argosy.cli.inspect import add_inspect
 from argosy.cli.keys import add_keys
+from argosy.cli.list import add_list
+from argosy.cli.pull import add_pull, add_verify
+from argosy.cli.push import add_push
 from argosy.errors import UsageError, did_you_mean
 
 _EPILOG = """\
@@ -25,7 +28,17 @@ a first run, from source to four ranks:
 `argosy COMMAND --help` explains a command, with examples. `argosy doctor` says what this node has and lacks.
 exit status: 0 done, 1 failed, 2 used wrongly, 130 interrupted; `argosy run` gives the application's own."""
 
-_FAMILIES = (add_build, add_inspect, add_keys, add_doctor, add_completion)
+_FAMILIES = (
+    add_build,
+    add_inspect,
+    add_keys,
+    add_push,
+    add_pull,
+    add_verify,
+    add_list,
+    add_doctor,
+    add_completion,
+)
 
 
 # argparse's words for a value that is not among an argument's choices.

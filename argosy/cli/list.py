@@ -1,0 +1,90 @@
+"""`argosy list`: what a repository, a layout folder or this user's cache holds."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from argosy.cli.artifacts import REFERENCE_HELP, add_registry_options, open_reference
+from argosy.cli.commands import Commands, add_command, add_json
+from argosy.cli.output import print_json, print_pairs, size
+from argosy.errors import ArgosyError, UsageError
+
+if TYPE_CHECKING:
+    from argosy.model.note import RecipeNote
+
+_EPILOG = """\
+examples:
+  argosy list registry.site:5000/hpc/hpcc      a repository's tags and what they name
+  argosy list oci:layout                       an image-layout folder's
+  argosy list                                  what this user's cache holds: modules and native code
+  argosy list --json oci:layout | jq -r '.tags[].tag'"""
+
+
+def add_list(commands: Commands) -> None:
+    """Add `list` to the command line."""
+    parser = add_command(commands, "list", "list a repository's tags, or the cache", epilog=_EPILOG, act=_list)
+    parser.add_argument("reference", nargs="?", metavar="PLACE", help=f"{REFERENCE_HELP}; left out: the cache")
+    add_registry_options(parser)
+    add_json(parser)
+
+
+def _list(options: argparse.Namespace) -> int:
+    return _list_cache(options.json) if options.reference is None else _list_tags(options)
+
+
+def _list_tags(options: argparse.Namespace) -> int:
+    from argosy.sign.cosign import is_companion_tag, signature_tag
+
+    reference, registry = open_reference(options, options.reference)
+    if reference.tag is not None or reference.digest is not None:
+        raise UsageError(f"{reference} names one artifact; its place is listed", advice=f"argosy list {reference.name}")
+    everything = registry.tags()
+    tags = [(tag, registry.resolve(tag).digest) for tag in everything if not is_companion_tag(tag)]
+    rows = [{"tag": tag, "digest": digest, "signed": signature_tag(digest) in everything} for tag, digest in tags]
+    if options.json:
+        print_json({"place": reference.name, "tags": rows})
+    elif not rows:
+        print(f"{reference.name} has no tags")
+    else:
+        print_pairs(
+            (tag, f"{row['digest']}  {'signed' if row['signed'] else 'not signed'}")
+            for (tag, _), row in zip(tags, rows, strict=True)
+        )
+    return 0
+
+
+def _list_cache(as_json: bool) -> int:
+    from argosy.folders import cache_root
+
+    root = cache_root()
+    modules = [(path, _note(path)) for path in sorted((root / "modules").rglob("*.wasm"))]
+    native = sorted((root / "aot").rglob("*.cwasm"))
+    if as_json:
+        print_json(
+            {
+                "cache": root,
+                "modules": [{"path": path, "bytes": path.stat().st_size, "recipe": note} for path, note in modules],
+                "native": [{"path": path, "bytes": path.stat().st_size} for path in native],
+            }
+        )
+        return 0
+    print(f"cache {root}\n\nverified modules: {len(modules)}")
+    named = [(f"{note.name} {note.version}" if note else "", path) for path, note in modules]
+    print_pairs(
+        [(path.stem[:12], f"{size(path.stat().st_size):>9}  {name or 'no note'}") for name, path in named], indent="  "
+    )
+    print(f"\nnative code: {len(native)}")
+    print_pairs([(path.stem[:40], f"{size(path.stat().st_size):>9}") for path in native], indent="  ")
+    return 0
+
+
+def _note(path: Path) -> RecipeNote | None:
+    from argosy.model.note import recipe_note
+    from argosy.model.wasm import read
+
+    try:
+        return recipe_note(read(path.read_bytes(), source=str(path)))
+    except (ArgosyError, OSError):
+        return None  # the list says what is there; `argosy inspect` says what is wrong with it

@@ -1,0 +1,101 @@
+"""`argosy pull` and `argosy verify`: an artifact checked against the trust policy, with or without fetching it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from argosy.cli.artifacts import REFERENCE_HELP, add_trust_options, open_reference, print_verdict, verified
+from argosy.cli.commands import Commands, add_command, add_json
+from argosy.cli.output import print_json, print_pairs, printable
+
+_PULL_EPILOG = """\
+examples:
+  argosy pull registry.site:5000/hpc/hpcc:1.5           verify, fetch into the cache, print where it is
+  argosy pull -o hpcc.wasm oci:layout:hpcc              a copy as a file of your own
+  argosy pull --json REF | jq -r .path                  for scripts
+
+Nothing of the module is fetched before the policy has accepted its signature."""
+_VERIFY_EPILOG = """\
+examples:
+  argosy verify registry.site:5000/hpc/hpcc:1.5         each step of the check, and why it was refused
+  argosy verify --policy site.toml oci:layout:hpcc      by another policy
+  argosy verify --repository registry.site:5000/hpc/hpcc oci:layout:hpcc
+                                                        the folder must hold what was signed for that name
+
+exit status: 0 accepted, 1 refused."""
+
+
+def add_pull(commands: Commands) -> None:
+    """Add `pull` to the command line."""
+    parser = add_command(
+        commands, "pull", "fetch a module that the trust policy accepts", epilog=_PULL_EPILOG, act=_pull
+    )
+    parser.add_argument("reference", metavar="REF", help=REFERENCE_HELP)
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="also write the module here")
+    add_trust_options(parser)
+    add_json(parser)
+
+
+def add_verify(commands: Commands) -> None:
+    """Add `verify` to the command line."""
+    parser = add_command(
+        commands,
+        "verify",
+        "check an artifact against the trust policy, step by step",
+        epilog=_VERIFY_EPILOG,
+        act=_verify,
+    )
+    parser.add_argument("reference", metavar="REF", help=REFERENCE_HELP)
+    add_trust_options(parser)
+    add_json(parser)
+
+
+def _pull(options: argparse.Namespace) -> int:
+    module = verified(options, options.reference)
+    path: Path = module.path
+    if options.output is not None:
+        from argosy.files import write_whole
+
+        path = options.output
+        write_whole(path, module.path.read_bytes())
+    if options.json:
+        print_json(
+            {
+                "path": path,
+                "wasm": module.digest,
+                "digest": module.manifest_digest,
+                "signed_for": module.identity,
+                "signers": module.signers,
+                "numerics": module.numerics,
+                "annotations": module.annotations,
+            }
+        )
+        return 0
+    said = module.description
+    print_pairs(
+        [
+            ("module", str(path)),
+            ("application", printable(f"{said.name} {said.version or ''}".strip())),
+            ("licence", printable(said.licence or "not stated")),
+            ("digest", str(module.manifest_digest)),
+            ("signed for", printable(module.identity)),
+            ("signed by", ", ".join(module.signers)),
+        ]
+    )
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from argosy.oci.pull import check
+    from argosy.sign.trust import load_trust
+
+    trust = load_trust(options.policy)
+    reference, registry = open_reference(options, options.reference)
+    verdict = check(registry, reference, trust, repository=options.repository).verdict
+    if options.json:
+        print_json(verdict)
+    else:
+        print(f"{reference} by {trust.policy.source}:")
+        print_verdict(verdict)
+    return 0 if verdict.accepted else 1

@@ -1,0 +1,76 @@
+"""`argosy push`: a built module, described and signed, into a registry or a folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from argosy.cli.artifacts import REFERENCE_HELP, add_registry_options, open_reference
+from argosy.cli.commands import Commands, add_command, add_json
+from argosy.cli.keys import default_key
+from argosy.cli.output import print_json, print_pairs
+from argosy.errors import UsageError
+
+_EPILOG = """\
+examples:
+  argosy push build/hpcc/hpcc.wasm oci:layout:hpcc                 into a folder, signed by your key
+  argosy push build/hpcc/hpcc.wasm registry.site:5000/hpc/hpcc:1.5 into a registry
+  argosy push --recipe recipes/hpcc build/hpcc/hpcc.wasm REF       with the recipe's licence, sources, homepage
+  argosy push --key ci.key --repository registry.site:5000/hpc/hpcc hpcc.wasm oci:layout:hpcc
+                                                                   into a folder that will be copied to that registry
+  argosy push --no-sign hpcc.wasm REF                              unsigned; no node will run it
+
+A registry's name and password are read from ~/.docker/config.json. Without a key: argosy keys generate."""
+
+
+def add_push(commands: Commands) -> None:
+    """Add `push` to the command line."""
+    parser = add_command(
+        commands, "push", "sign a module and put it in a registry or folder", epilog=_EPILOG, act=_push
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="the .wasm file")
+    parser.add_argument("reference", metavar="REF", help=REFERENCE_HELP)
+    signing = parser.add_mutually_exclusive_group()
+    signing.add_argument(
+        "--key", type=Path, help="the private key to sign with (default: $ARGOSY_KEY, else the user's)"
+    )
+    signing.add_argument("--no-sign", action="store_true", help="do not sign")
+    parser.add_argument("--repository", metavar="NAME", help="the name to sign for, where REF is a folder")
+    parser.add_argument("--recipe", type=Path, metavar="FOLDER", help="the recipe that describes the module")
+    parser.add_argument("--lock", type=Path, metavar="FILE", help="the lock.json of the build")
+    add_registry_options(parser)
+    add_json(parser)
+
+
+def _push(options: argparse.Namespace) -> int:
+    from argosy.build.describe import describe
+    from argosy.build.recipes import load
+    from argosy.oci.pack import pack
+    from argosy.oci.push import push
+    from argosy.oci.signatures import add_signature, signed_name
+    from argosy.sign.keys import load_private
+
+    reference, registry = open_reference(options, options.reference)
+    if reference.digest is not None:
+        raise UsageError(
+            f"{reference} names a digest, and what is pushed has its own", advice="name a tag: REPOSITORY:TAG"
+        )
+    # The key is opened before anything is sent: a wrong passphrase must leave no unsigned artifact behind.
+    key = None if options.no_sign else load_private(options.key or default_key())
+    recipe = load(options.recipe) if options.recipe is not None else None
+    packed = pack(options.file, describe(options.file, recipe=recipe, lock=options.lock))
+    tag = reference.tag or (None if reference.registry is None else "latest")
+    digest = push(packed, registry, tag=tag)
+    identity = None
+    if key is not None:
+        identity = signed_name(reference, registry.manifest(digest), options.repository)
+        add_signature(registry, identity=identity, digest=digest, key=key)
+    exact = f"{reference.name}@{digest}"
+    if options.json:
+        print_json(
+            {"reference": exact, "tag": tag, "digest": digest, "wasm": packed.layer.digest, "signed_for": identity}
+        )
+        return 0
+    signed = f"{identity}, by {key.public.fingerprint}" if key is not None else "not signed: no policy will accept it"
+    print_pairs([("pushed", exact), ("tag", tag or "none"), ("wasm", str(packed.layer.digest)), ("signed for", signed)])
+    return 0
