@@ -24,7 +24,7 @@ class Compiler:
 
 
 def find() -> Compiler:
-    """`$CC`, else cc, gcc or clang on PATH, else `zig cc` of the ziglang wheel; raises ArgosyError when none is there."""
+    """`$CC`, else cc, gcc or clang on PATH, else `zig cc` of the ziglang wheel; raises ArgosyError without one."""
     given = os.environ.get("CC")
     if given:
         words = shlex.split(given)

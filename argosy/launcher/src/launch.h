@@ -15,6 +15,9 @@ wasmtime_module_t *module_load(wasm_engine_t *engine, const char *path);
 const struct mpi_glue *link_imports(wasmtime_linker_t *linker, wasmtime_context_t *context, const char *path,
                                     const wasmtime_module_t *module);
 
+/* Remember what is granted, for guest_path. */
+void paths_grant(const struct options *options);
+
 /* Give the store what the options grant, and nothing else. */
 void wasi_grant(wasmtime_context_t *context, const struct options *options);
 

@@ -2,6 +2,7 @@
  * only what the module imports is defined, so that a glue of a thousand functions costs nothing at start. */
 #include <dlfcn.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,12 +101,36 @@ static void require_all(const struct mpi_glue *glue, wasmtime_linker_t *linker, 
     free(list);
 }
 
+/* wasmtime learns of traps by signals, and some MPI libraries (UCX under MPICH) put handlers of their own in their
+ * place while they start. So the handlers are put back after every function that starts MPI. */
+static wasm_trap_t *call_keeping_signals(void *import, wasmtime_caller_t *caller, wasmtime_val_raw_t *values,
+                                         size_t count) {
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+    enum { COUNT = sizeof signals / sizeof *signals };
+    struct sigaction actions[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        sigaction(signals[i], NULL, &actions[i]);
+    }
+    wasm_trap_t *trap = ((const struct import *)import)->call(NULL, caller, values, count);
+    for (size_t i = 0; i < COUNT; i++) {
+        sigaction(signals[i], &actions[i], NULL);
+    }
+    return trap;
+}
+
+static bool starts_mpi(const wasm_name_t *name) {
+    return name_is(name, "MPI_Init") || name_is(name, "MPI_Init_thread") || name_is(name, "MPI_Session_init") ||
+           name_is(name, "MPI_T_init_thread");
+}
+
 static void define(wasmtime_linker_t *linker, const struct mpi_glue *glue, const wasm_importtype_t *import) {
     const wasm_name_t *name = wasm_importtype_name(import);
     const wasm_functype_t *type = wasm_externtype_as_functype_const(wasm_importtype_type(import));
     const struct import *have = find_import(glue, name);
+    bool keep = starts_mpi(name);
     wasmtime_error_t *error = wasmtime_linker_define_func_unchecked(
-        linker, MPI_MODULE, sizeof MPI_MODULE - 1, name->data, name->size, type, have->call, NULL, NULL);
+        linker, MPI_MODULE, sizeof MPI_MODULE - 1, name->data, name->size, type,
+        keep ? call_keeping_signals : have->call, keep ? (void *)(uintptr_t)have : NULL, NULL);
     if (error != NULL) {
         refuse_error(have->name, error);
     }

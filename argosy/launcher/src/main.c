@@ -70,6 +70,7 @@ int main(int argc, char **argv) {
         return 0;
     }
     wasi_grant(context, &options);
+    paths_grant(&options);
     report_set_glue(glue);
     wasmtime_error_t *error = wasmtime_linker_instantiate(linker, context, module, &instance, &trap);
     report_outcome(error, trap, NULL);

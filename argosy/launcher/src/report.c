@@ -1,16 +1,21 @@
 /* Ends of a run. Invariants: a message reaches stderr by one write, so those of several ranks do not mix; after a trap
- * no MPI call is made but the abort; whatever that abort does, the process is gone a few seconds later (an alarm with
- * its default action stands behind it), so that no job hangs on a rank that failed. */
+ * no MPI call is made but the abort, and that only when whoever reads our output has read it, since a process manager
+ * that is told of an abort drops what it has not read; whatever the abort does, the process is gone a few seconds later
+ * (an alarm with its default action stands behind it), so that no job hangs on a rank that failed. */
 #include "report.h"
 
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { ABORT_SECONDS = 5, MOST_FRAMES = 60 };
+enum { ABORT_SECONDS = 5, MOST_FRAMES = 60, DRAIN_STEPS = 100, DRAIN_STEP_NS = 10000000 };
 
 static const struct mpi_glue *glue;
 
@@ -89,10 +94,35 @@ _Noreturn void refuse_error(const char *what, wasmtime_error_t *error) {
     refuse(STATUS_CANNOT_RUN, "%s: %.*s", what, (int)message.size, message.data);
 }
 
+/* Has the other end of this pipe or socket read all that was written? True of anything else. */
+static bool is_read(int descriptor) {
+    struct stat status;
+    int unread = 0;
+    if (fstat(descriptor, &status) != 0) {
+        return true;
+    }
+    if (S_ISFIFO(status.st_mode)) {
+        return ioctl(descriptor, FIONREAD, &unread) != 0 || unread == 0;
+    }
+    return !S_ISSOCK(status.st_mode) || ioctl(descriptor, SIOCOUTQ, &unread) != 0 || unread == 0;
+}
+
+/* Wait, a second at most, until the process manager has our output, and a moment more for it to pass that on. */
+static void drain_output(void) {
+    const struct timespec step = {.tv_nsec = DRAIN_STEP_NS};
+    for (int i = 0; i < DRAIN_STEPS && !(is_read(STDOUT_FILENO) && is_read(STDERR_FILENO)); i++) {
+        nanosleep(&step, NULL);
+    }
+    for (int i = 0; i < 5; i++) {
+        nanosleep(&step, NULL);
+    }
+}
+
 static _Noreturn void end_job(void) {
     signal(SIGALRM, SIG_DFL);
     alarm(ABORT_SECONDS);
     if (glue != NULL && glue->rank() >= 0) {
+        drain_output();
         glue->abort(ARGOSY_TRAP_STATUS);
     }
     _exit(ARGOSY_TRAP_STATUS);
@@ -107,14 +137,25 @@ static void write_frames(FILE *stream, const wasm_frame_vec_t *frames) {
         } else {
             fprintf(stream, "\n  %2zu: function %u", i, wasm_frame_func_index(frame));
         }
-        fprintf(stream, " (at 0x%zx)", wasm_frame_module_offset(frame));
+        if (wasm_frame_module_offset(frame) != SIZE_MAX) {
+            fprintf(stream, " (at 0x%zx)", wasm_frame_module_offset(frame));
+        }
     }
     if (frames->size > MOST_FRAMES) {
         fprintf(stream, "\n  … and %zu more", frames->size - MOST_FRAMES);
     }
 }
 
-/* wasmtime's text is: its own backtrace first, then the causes. Keep the last cause, which names the trap. */
+/* Past all of `characters` between text and end. */
+static const char *skip(const char *text, const char *end, const char *characters) {
+    while (text < end && strchr(characters, *text) != NULL) {
+        text++;
+    }
+    return text;
+}
+
+/* wasmtime's text is: its own backtrace, then the causes, numbered one to a line when they are several. Keep the causes,
+ * on one line. */
 static void write_cause(FILE *stream, const wasm_name_t *message) {
     static const char mark[] = "\n\nCaused by:\n";
     size_t size = message->size;
@@ -127,11 +168,20 @@ static void write_cause(FILE *stream, const wasm_name_t *message) {
         size -= (size_t)(found + sizeof mark - 1 - start);
         start = found + sizeof mark - 1;
     }
-    while (size > 0 && *start == ' ') {
-        start++;
-        size--;
+    const char *end = start + size;
+    for (const char *line = start; line < end;) {
+        const char *next = memchr(line, '\n', (size_t)(end - line));
+        next = next == NULL ? end : next;
+        const char *text = skip(line, next, " ");
+        const char *number_end = skip(text, next, "0123456789");
+        if (number_end > text && number_end < next && *number_end == ':') {
+            text = skip(number_end + 1, next, " ");
+        }
+        if (text < next) {
+            fprintf(stream, "%s%.*s", line == start ? "" : ": ", (int)(next - text), text);
+        }
+        line = next + 1;
     }
-    fprintf(stream, "%.*s", (int)size, start);
 }
 
 static _Noreturn void report_failure(wasmtime_error_t *error, wasm_trap_t *trap, const char *what) {
