@@ -20,12 +20,10 @@ examples:
 
 exit status: 0 when artifacts can be run here, 1 when a part that a run needs is missing."""
 
-_MARKS = {"ok": "ok", "warning": "WARNING", "missing": "missing"}
-_TOOLS = (
-    ("make", "builds recipes of the kinds make and autotools", "apt install make"),
-    ("cosign", "optional: checks our signatures independently", "https://docs.sigstore.dev/cosign"),
-    ("skopeo", "optional: copies artifacts between registries", "apt install skopeo"),
-    ("docker-registry", "optional: a registry of your own", "apt install docker-registry"),
+_OPTIONAL_TOOLS = (
+    ("cosign", "checks our signatures independently", "https://docs.sigstore.dev"),
+    ("skopeo", "copies artifacts between registries", "apt install skopeo"),
+    ("docker-registry", "a registry of your own", "apt install docker-registry"),
 )
 
 
@@ -58,9 +56,11 @@ def _show(title: str, parts: tuple[Part, ...]) -> None:
     print(f"{title}:")
     for part in parts:
         text = part.found
-        if part.state != "ok":
+        if part.state == "absent":
+            text += f" (optional: {part.purpose}; get it: {part.advice})"
+        elif part.state != "ok":
             text += f"\nfor: {part.purpose}\nget it: {part.advice}"
-        print_pairs([(f"{_MARKS[part.state]:8} {part.name:16}", text)], indent="  ")
+        print_pairs([(f"{part.state:8} {part.name:16}", text)], indent="  ")
     print()
 
 
@@ -68,7 +68,7 @@ def _build_parts() -> tuple[Part, ...]:
     """What building and publishing use beyond what a run needs."""
     import importlib.metadata
 
-    from argosy.site.doctor import MISSING, OK, Part
+    from argosy.site.doctor import ABSENT, MISSING, OK, Part
 
     def package(name: str, purpose: str) -> Part:
         try:
@@ -78,14 +78,45 @@ def _build_parts() -> tuple[Part, ...]:
             return Part(name=name, state=MISSING, found="not installed", purpose=purpose, advice=advice)
         return Part(name=name, state=OK, found=version, purpose=purpose, facts={"version": version})
 
-    def tool(name: str, purpose: str, advice: str) -> Part:
+    def tool(name: str, purpose: str, advice: str, *, optional: bool = True) -> Part:
         path = shutil.which(name)
-        state = OK if path else MISSING
+        state = OK if path else ABSENT if optional else MISSING
         return Part(name=name, state=state, found=path or "not on PATH", purpose=purpose, advice="" if path else advice)
 
     return (
+        _toolchain(),
         package("scons", "builds recipes"),
         package("cmake", "builds recipes of the kind cmake"),
         package("ninja", "runs what cmake generates"),
-        *(tool(*words) for words in _TOOLS),
+        tool("make", "builds recipes of the kinds make and autotools", "apt install make", optional=False),
+        *(tool(*words) for words in _OPTIONAL_TOOLS),
+    )
+
+
+def _toolchain() -> Part:
+    """The compilers for wasm32 that are in the cache; a build that finds none assembles one."""
+    from argosy.build.toolchain_prefix import MANIFEST, check, read_manifest
+    from argosy.errors import ArgosyError
+    from argosy.folders import cache_root
+    from argosy.site.doctor import OK, WARNING, Part
+
+    lines, broken, facts = [], "", []
+    for manifest in sorted((cache_root() / "toolchains").glob(f"*/{MANIFEST}")):
+        prefix = manifest.parent
+        try:
+            about = read_manifest(prefix).about
+            check(prefix, read_manifest(prefix))
+        except ArgosyError as error:
+            lines.append(f"broken: {prefix}")
+            broken = error.advice or f"remove {prefix}"
+            continue
+        lines.append(f"{prefix.name}, clang {about['clang']}, {about['languages']}")
+        facts.append({"prefix": prefix, **about})
+    return Part(
+        name="toolchain",
+        state=WARNING if broken else OK,
+        found="\n".join(lines) or "not assembled yet: the first build does it",
+        purpose="compiles C and C++ to wasm32",
+        advice=broken,
+        facts={"assembled": facts},
     )

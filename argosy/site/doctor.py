@@ -14,19 +14,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from argosy.errors import ArgosyError
 from argosy.folders import cache_root
+from argosy.launcher import compiler, mpi_library
 
-OK, MISSING, WARNING = "ok", "missing", "warning"
+OK, MISSING, WARNING, ABSENT = "ok", "missing", "warning", "absent"
 
 _LITTLE_SPACE = 1 << 30  # bytes free below which a build or an AOT cache may soon fail
-_COMPILERS = ("cc", "gcc", "clang")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """One thing that Argosy uses.
 
-    `state` is ok, warning or missing; `needed` says whether a run is impossible without it. `found` is what is there,
+    `state` is ok, warning, missing, or absent for what one can do without; `needed` says whether a run is impossible without it. `found` is what is there,
     `purpose` what it is for, `advice` how to get it or mend it, and `facts` the same for scripts.
     """
 
@@ -41,7 +42,7 @@ class Part:
 
 def node_parts() -> tuple[Part, ...]:
     """The parts that running needs, in the order in which they are used."""
-    return (_python(), _engine(), _compiler(), _cache(), _aot_cache(), _disk())
+    return (_python(), _engine(), _mpi(), _compiler(), _launchers(), _cache(), _aot_cache(), _disk())
 
 
 def can_run(parts: tuple[Part, ...]) -> bool:
@@ -88,23 +89,79 @@ def _engine() -> Part:
     )
 
 
-def _compiler() -> Part:
-    """A C compiler, which builds the launcher against the node's MPI."""
-    found = {name: path for name in _COMPILERS if (path := shutil.which(name))}
+def _mpi() -> Part:
+    purpose = "carries the messages between ranks; the launcher is built against it"
     try:
-        zig = importlib.metadata.version("ziglang")
-    except importlib.metadata.PackageNotFoundError:
-        zig = None
-    if zig:
-        found["zig"] = f"ziglang {zig}"
+        library = mpi_library.find()
+    except ArgosyError as error:
+        return Part(
+            name="MPI", state=MISSING, needed=True, found=error.what, purpose=purpose, advice=_mpi_advice(error.advice)
+        )
+    lines = [f"{library.kind} {library.version}, {library.mpicc} (chosen: {library.chosen})"]
+    advice = ""
+    if library.mpiexec is None:
+        advice = "start ranks by srun, or name its process manager: export ARGOSY_MPIEXEC=/path/of/mpiexec"
+        lines.append("no mpiexec beside it")
+    others = _other_mpis(library.mpicc)
+    if others:
+        lines.append(f"also here, by $ARGOSY_MPICC: {', '.join(others)}")
     return Part(
-        name="C compiler",
-        state=OK if found else MISSING,
+        name="MPI",
+        state=OK if library.mpiexec is not None else WARNING,
         needed=True,
-        found=", ".join(found.values()) or "none on PATH",
-        purpose="builds the launcher, once for each MPI library",
-        advice="" if found else f"{sys.executable} -m pip install ziglang, or: apt install gcc libc6-dev",
-        facts={"found": found},
+        found="\n".join(lines),
+        purpose=purpose,
+        advice=advice,
+        facts={
+            "kind": library.kind,
+            "version": library.version,
+            "mpicc": str(library.mpicc),
+            "mpiexec": str(library.mpiexec) if library.mpiexec else None,
+            "chosen": library.chosen,
+            "others": others,
+        },
+    )
+
+
+def _mpi_advice(advice: str) -> str:
+    return advice or f"{sys.executable} -m pip install mpich, or: apt install mpich libmpich-dev"
+
+
+def _other_mpis(chosen: Path) -> list[str]:
+    """Every other `mpicc` on PATH and beside this Python."""
+    folders = [Path(folder) for folder in os.get_exec_path()] + [Path(sys.prefix, "bin")]
+    found = {path.resolve(): path for folder in folders for path in sorted(folder.glob("mpicc*")) if _runs(path)}
+    found.pop(chosen.resolve(), None)
+    return sorted(str(path) for path in found.values())
+
+
+def _runs(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)
+
+
+def _compiler() -> Part:
+    purpose = "builds the launcher, once for each MPI library"
+    try:
+        found = compiler.find()
+    except ArgosyError as error:
+        return Part(
+            name="C compiler", state=MISSING, needed=True, found=error.what, purpose=purpose, advice=error.advice
+        )
+    command = " ".join(found.command)
+    return Part(
+        name="C compiler", state=OK, needed=True, found=command, purpose=purpose, facts={"command": list(found.command)}
+    )
+
+
+def _launchers() -> Part:
+    folder = cache_root() / "launchers"
+    built = sorted(str(path.parent) for path in folder.glob("*/argosy-launch"))
+    return Part(
+        name="launcher",
+        state=OK,
+        found=f"{len(built)} built" if built else "not built yet: the first run builds it",
+        purpose="starts each rank",
+        facts={"built": built},
     )
 
 
