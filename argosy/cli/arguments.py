@@ -13,7 +13,7 @@ from argosy.cli.completion import add_completion
 from argosy.cli.doctor import add_doctor
 from argosy.cli.inspect import add_inspect
 from argosy.cli.keys import add_keys
-from argosy.cli.list import add_list
+from argosy.cli.listing import add_list
 from argosy.cli.pull import add_pull, add_verify
 from argosy.cli.push import add_push
 from argosy.errors import UsageError, did_you_mean

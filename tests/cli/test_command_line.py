@@ -1,0 +1,197 @@
+"""The command `argosy` as its user meets it: help, wrong use, exit statuses, start-up, completion."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from argosy.cli import main
+from argosy.cli.arguments import grammar
+from argosy.errors import ArgosyError, UsageError
+
+COMMANDS = ("build", "inspect", "keys", "push", "pull", "verify", "precompile", "run", "list", "doctor", "completion")
+
+
+def argosy(*words: str | Path, **settings: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "argosy.cli", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **settings)  # type: ignore[call-overload,no-any-return]
+
+
+def test_help_lists_every_command_and_a_first_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert all(f"\n    {command} " in text or f"\n    {command}\n" in text for command in COMMANDS)
+    assert "argosy run -n 4" in text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_teaches_by_examples_of_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    examples = capsys.readouterr().out.partition("\nexamples:\n")[2]
+    assert examples.count(f"  argosy {command}") >= 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["inpect", "x"], "'inpect' is unknown; did you mean 'inspect'?"),
+        (["keys", "generat"], "argosy keys: 'generat' is unknown; did you mean 'generate'?"),
+        (["inspect", "--jsn", "x"], "argosy inspect has no option '--jsn'; did you mean '--json'?"),
+        (["keys", "show", "--polcy=x"], "argosy keys show has no option '--polcy=x'; did you mean '--policy'?"),
+        (["inspect"], "argosy inspect: the following arguments are required: FILE"),
+        ([], "the following arguments are required: COMMAND"),
+        (["inspect", "a", "b"], "argosy inspect: 'b' is one argument too many"),
+        (["doctor", "--", "x"], "argosy doctor takes nothing after --"),
+        (["completion", "fish"], "argosy completion: 'fish' is unknown; known here: bash, tcsh, zsh"),
+        (["doctor", "--js"], "argosy doctor has no option '--js'"),
+    ],
+)
+def test_wrong_use_is_told_with_what_was_meant(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"argosy: error: {told}")
+    assert "--help" in captured.err or "argosy run" in captured.err
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(("error", "status"), [(ArgosyError("it broke", advice="mend it"), 1), (UsageError("no"), 2)])
+def test_errors_become_a_message_and_a_status(
+    error: ArgosyError, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr("argosy.site.doctor.node_parts", fail)
+    assert main(["doctor"]) == status
+    assert capsys.readouterr().err == f"argosy: error: {error}\n"
+
+
+def test_help_comes_at_once() -> None:
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        assert argosy("--help").returncode == 0
+        seconds.append(time.perf_counter() - start)
+    bare = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
+    bare = time.perf_counter() - bare
+    assert min(seconds) < 0.15 + bare, seconds
+
+
+def test_starting_imports_no_room_and_no_slow_package() -> None:
+    code = "import sys, argosy.cli; from argosy.cli.arguments import grammar; grammar(); print(*sys.modules)"
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
+    rooms = {f"argosy.{room}" for room in ("build", "site", "oci", "sign", "launcher", "mpi", "model")}
+    assert "argosy.cli.run" in loaded
+    assert loaded & (rooms | {"SCons", "wasmtime", "requests", "cryptography", "tqdm", "shtab", "elftools"}) == set()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion_knows_every_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(command in script for command in COMMANDS)
+
+
+def test_completion_works_in_a_real_bash() -> None:
+    script = argosy("completion", "bash").stdout
+    ask = (
+        f'{script}\nCOMP_WORDS=(argosy insp); COMP_CWORD=1; _shtab_argosy argosy insp argosy; echo "${{COMPREPLY[@]}}"'
+    )
+    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=30)
+    assert done.stdout.split() == ["inspect"], done.stderr
+
+
+def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.key"
+    os.mkfifo(pipe)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "argosy.cli", "keys", "show", pipe], stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(1)  # it waits for the pipe's writer by now
+    child.send_signal(signal.SIGINT)
+    _, told = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert told == "argosy: interrupted\n"
+
+
+def test_a_reader_that_goes_away_gives_no_traceback() -> None:
+    script = f"{sys.executable} -m argosy.cli completion zsh | head -c 1 >/dev/null; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["141"]
+    assert done.stderr == ""
+
+
+def test_building_without_scons_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "SConstruct").write_text("")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["build", "-C", str(tmp_path)]) == 1
+    assert "pip install 'argosy[build]'" in capsys.readouterr().err
+
+
+def test_building_where_there_is_no_sconstruct_is_wrong_use(tmp_path: Path) -> None:
+    done = argosy("build", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"there is no SConstruct in {tmp_path}" in done.stderr
+
+
+def test_build_passes_targets_jobs_and_status_to_scons(tmp_path: Path) -> None:
+    (tmp_path / "SConstruct").write_text(
+        "print('targets', *COMMAND_LINE_TARGETS, ARGUMENTS, GetOption('num_jobs'))\n"
+        "Alias('one', Command('made', [], 'exit 3'))\n"
+    )
+    done = argosy("build", "-C", tmp_path, "-j", "2", "one", "NUMERICS=exact")
+    assert "targets one {'NUMERICS': 'exact'} 2" in done.stdout
+    assert done.returncode == 2  # SCons's own status for a failed build
+    assert "made" in done.stderr
+
+
+def test_doctor_tells_parts_as_json_and_by_its_status_whether_runs_are_possible(tmp_path: Path) -> None:
+    environment = {**os.environ, "ARGOSY_CACHE": str(tmp_path / "cache")}
+    done = argosy("doctor", "--json", env=environment)
+    report = json.loads(done.stdout)
+    parts = {part["name"]: part for part in report["parts"]["run"] + report["parts"]["build"]}
+    assert {"Python", "wasmtime", "MPI", "C compiler", "cache", "AOT cache", "disk", "toolchain", "scons"} <= set(parts)
+    assert report["can_run"] == (done.returncode == 0)
+    assert parts["cache"]["facts"]["folder"] == str(tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()  # looking makes nothing
+
+
+def test_doctor_names_what_is_missing_what_it_is_for_and_how_to_get_it(tmp_path: Path) -> None:
+    done = argosy("doctor", env={**os.environ, "ARGOSY_MPICC": "mpicc.of-nobody"})
+    assert done.returncode == 1
+    missing = done.stdout.partition("missing  MPI")[2]
+    assert "$ARGOSY_MPICC names mpicc.of-nobody" in missing
+    assert "for: carries the messages between ranks" in missing
+    assert "pip install mpich" in missing
+    assert "this node cannot run artifacts yet" in done.stdout
+
+
+def test_every_option_and_argument_is_explained() -> None:
+    unexplained = []
+
+    def visit(parser: object) -> None:
+        for action in parser._actions:  # type: ignore[attr-defined]
+            if isinstance(action.choices, dict):
+                for child in action.choices.values():
+                    visit(child)
+            elif not action.help:
+                unexplained.append(f"{parser.prog} {action.dest}")  # type: ignore[attr-defined]
+
+    visit(grammar())
+    assert unexplained == []
