@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from argosy.build import compile_sources, steps
+from argosy.build import compile_sources, compile_upstream, steps
 from argosy.build.steps import CompileStep, Step
 from argosy.build.workplace import Workplace
-from argosy.model.recipe_build import SourcesBuild
+from argosy.model.recipe_build import AutotoolsBuild, CmakeBuild, MakeBuild, SourcesBuild
 from argosy.progress import progress
 
 
@@ -25,6 +25,12 @@ def build(place: Workplace) -> tuple[Path, ...]:
             for copy in compile_sources.copies(place, build):
                 steps.run(copy)
             _run_all(place, compile_sources.steps(place, build))
+        case MakeBuild() as build:
+            compile_upstream.make(place, build)
+        case AutotoolsBuild() as build:
+            compile_upstream.autotools(place, build)
+        case CmakeBuild() as build:
+            compile_upstream.cmake(place, build)
     return tuple(place.program(program.name) for program in place.recipe.programs)
 
 

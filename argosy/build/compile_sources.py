@@ -49,7 +49,9 @@ def note_step(place: Workplace, linked: Path, program: Program) -> NoteStep:
     """The last step of every program, however it was linked."""
     recipe = place.recipe
     note = RecipeNote(name=recipe.name, version=recipe.version, numerics=place.numerics)
-    return NoteStep(recipe=recipe.name, source=linked, target=place.program(program.name), note=note)
+    strangers = (place.source, place.work, place.prefix, place.toolchain.prefix, *place.dependencies.values())
+    target = place.program(program.name)
+    return NoteStep(recipe=recipe.name, source=linked, target=target, note=note, strangers=strangers)
 
 
 def _matching(place: Workplace, patterns: Iterable[str], without: Iterable[str], key: str) -> list[Path]:

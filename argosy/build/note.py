@@ -1,41 +1,33 @@
-"""The last touch on a linked program: the note which recipe made it, and with which numerics."""
+"""A program's last step: the note which recipe made it, and the check that nothing of this machine is in it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from argosy.errors import ArgosyError
 from argosy.files import write_whole
 from argosy.model.note import RECIPE_SECTION, RecipeNote
-from argosy.model.wasm import MAGIC
-
-_CUSTOM = 0  # a custom section's number (WebAssembly Core Specification, "Modules")
+from argosy.model.wasm import MAGIC, append_custom_section
 
 
-def write_noted(linked: Path, target: Path, recipe: str, note: RecipeNote) -> None:
-    """Put the linked module with its note at `target`. Raises ArgosyError where `linked` is no wasm module."""
+def write_noted(linked: Path, target: Path, note: RecipeNote, *, strangers: Iterable[Path] = ()) -> None:
+    """Put the linked module with its note at `target`.
+
+    Raises ArgosyError where `linked` is no wasm module, or has the path of one of the `strangers` in it: folders of
+    this build, which would give it another digest elsewhere.
+    """
     module = linked.read_bytes()
     if not module.startswith(MAGIC):
         raise ArgosyError(
-            f"recipe {recipe} made {linked.name}, which is not a wasm module",
+            f"recipe {note.name} made {linked.name}, which is not a wasm module",
             advice="its build used another compiler than the one in $CC; see the build's log",
         )
-    write_whole(target, module + custom_section(RECIPE_SECTION, note.encoded()), mode=0o755)
-
-
-def custom_section(name: str, content: bytes) -> bytes:
-    """The bytes of a custom section."""
-    title = name.encode()
-    body = _unsigned(len(title)) + title + content
-    return bytes([_CUSTOM]) + _unsigned(len(body)) + body
-
-
-def _unsigned(value: int) -> bytes:
-    """LEB128 (WebAssembly Core Specification, "Integers")."""
-    encoded = bytearray()
-    while True:
-        value, low = value >> 7, value & 0x7F
-        if not value:
-            encoded.append(low)
-            return bytes(encoded)
-        encoded.append(low | 0x80)
+    for folder in strangers:
+        if str(folder).encode() in module:
+            raise ArgosyError(
+                f"{linked.name} of recipe {note.name} has this machine's path {folder} in it, "
+                "so another build of it would differ",
+                advice="a build step writes its folder into a source or header; patch that, or define it otherwise",
+            )
+    write_whole(target, append_custom_section(module, RECIPE_SECTION, note.encoded()), mode=0o755)

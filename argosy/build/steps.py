@@ -66,12 +66,13 @@ class LinkStep:
 
 @dataclass(frozen=True, kw_only=True)
 class NoteStep:
-    """A linked program to the same with its recipe's note, which is the finished one."""
+    """A linked program to the finished one, which has its recipe's note and none of the `strangers`' paths in it."""
 
     recipe: str
     source: Path
     target: Path
     note: RecipeNote
+    strangers: tuple[Path, ...]
 
 
 Step: TypeAlias = CopyStep | CompileStep | ArchiveStep | LinkStep | NoteStep
@@ -92,7 +93,7 @@ def run(step: Step, *, log: Path | None = None) -> str:
         case LinkStep():
             return _command(step, f"linking {step.target.name} of recipe {step.recipe}", log)
         case NoteStep():
-            write_noted(step.source, step.target, step.recipe, step.note)
+            write_noted(step.source, step.target, step.note, strangers=step.strangers)
             return ""
 
 
