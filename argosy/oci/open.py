@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from argosy.model.reference import Reference
+from argosy.oci import credentials
 from argosy.oci.layout import Layout
 from argosy.oci.registry import Registry
+from argosy.oci.remote import Remote
+from argosy.oci.transport import Transport
 
 
-def open_registry(reference: Reference, *, plain_http: bool = False) -> Registry:
-    """The layout folder or the registry's repository. Nothing is asked of it yet."""
-    if reference.layout is not None:
-        return Layout(reference.layout)
-    raise NotImplementedError
+def open_registry(reference: Reference, *, plain_http: bool = False, patience: float = 60.0) -> Registry:
+    """The layout folder or the registry's repository. Nothing is asked of it yet.
+
+    A loopback host is asked over http, any other over https unless `plain_http`. `patience`: seconds to wait in all
+    for a busy registry.
+    """
+    if reference.registry is None:
+        return Layout(Path(reference.repository))
+    account = credentials.find(reference.registry)
+    transport = Transport(reference.registry, account=account, plain_http=plain_http, patience=patience)
+    return Remote(transport, reference.repository)

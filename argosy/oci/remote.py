@@ -1,0 +1,175 @@
+"""A repository of a registry that speaks the OCI distribution specification 1.1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote, urljoin
+
+from argosy.errors import ArgosyError
+from argosy.model import strict_json
+from argosy.model.digest import Digest
+from argosy.model.manifest import INDEX, MANIFEST, Descriptor, Index, Manifest
+from argosy.oci.challenge import origin
+from argosy.oci.registry import (
+    Advance,
+    NotFoundError,
+    StoredManifest,
+    check_manifest_digest,
+    copy_checked,
+)
+from argosy.oci.transport import Transport
+from argosy.oci.upload import check_stored, upload
+
+# Docker's own types are asked for so that a container image is refused by its name rather than "not found".
+_DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
+_ACCEPT = {"Accept": ", ".join((MANIFEST, INDEX, _DOCKER))}
+_DEFAULT_TAG = "latest"
+_PAGE = 1000
+_MOST_PAGES = 1000
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_NEXT = re.compile(r'\s*<([^<>\s]+)>\s*;\s*rel="?next"?')
+
+
+class Remote:
+    """The repository `repository` on the host of `transport`."""
+
+    def __init__(self, transport: Transport, repository: str) -> None:
+        self.transport = transport
+        self.repository = repository
+
+    @property
+    def name(self) -> str:
+        return f"{self.transport.host}/{self.repository}"
+
+    def resolve(self, selector: str | Digest | None) -> Descriptor:
+        url, action = self._manifest_url(selector), f"find {self._what(selector)}"
+        with self.transport.send("HEAD", url, action=action, expected={200}, headers=_ACCEPT) as response:
+            told, size = response.headers.get("Docker-Content-Digest"), response.headers.get("Content-Length", "")
+            media_type = _media_type(response.headers.get("Content-Type"))
+        if told is None or not size.isdecimal():
+            return self.manifest(selector).descriptor
+        digest = Digest.parse(told)
+        if isinstance(selector, Digest) and digest != selector:
+            raise ArgosyError(f"{self.name} answers {digest} to {selector}")
+        return Descriptor(media_type=media_type, digest=digest, size=int(size))
+
+    def manifest(self, selector: str | Digest | None) -> StoredManifest:
+        url, action = self._manifest_url(selector), f"get {self._what(selector)}"
+        with self.transport.send("GET", url, action=action, expected={200}, headers=_ACCEPT) as response:
+            data = self.transport.read(response, limit=strict_json.LARGEST_DOCUMENT, action=action)
+            told = response.headers.get("Docker-Content-Digest")
+            media_type = _media_type(response.headers.get("Content-Type"))
+        if isinstance(selector, Digest):
+            check_manifest_digest(data, selector, self.name)
+        elif told is not None:
+            check_manifest_digest(data, Digest.parse(told), self.name)
+        return StoredManifest(
+            descriptor=Descriptor(media_type=media_type, digest=Digest.of(data), size=len(data)), data=data
+        )
+
+    def blob(self, descriptor: Descriptor, file: IO[bytes], advance: Advance) -> None:
+        action = f"get {descriptor.digest} from {self.name}"
+        with self.transport.send("GET", self._blob_url(descriptor), action=action, expected={200}) as response:
+            pieces = self.transport.pieces(response, action=action)
+            copy_checked(pieces, descriptor, file, advance, self.name)
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        action = f"look for {descriptor.digest} in {self.name}"
+        with self.transport.send("HEAD", self._blob_url(descriptor), action=action, expected={200, 404}) as response:
+            return response.status_code == 200
+
+    def put_blob(self, descriptor: Descriptor, source: Path | bytes, advance: Advance) -> None:
+        if self.has_blob(descriptor):
+            advance(descriptor.size)
+        else:
+            upload(self.transport, self.repository, descriptor, source, advance)
+
+    def put_manifest(self, data: bytes, media_type: str, tag: str | None) -> Descriptor:
+        digest = Digest.of(data)
+        url = f"/v2/{self.repository}/manifests/{quote(tag, safe='') if tag is not None else digest}"
+        action = f"push the manifest {tag or digest} to {self.name}"
+        headers = {"Content-Type": media_type}
+        with self.transport.send(
+            "PUT", url, action=action, expected={201}, headers=headers, body=lambda: data
+        ) as response:
+            check_stored(response, digest, action)
+        return Descriptor(media_type=media_type, digest=digest, size=len(data))
+
+    def tags(self) -> list[str]:
+        action = f"list the tags of {self.name}"
+        found: set[str] = set()
+        for page in self._pages(f"/v2/{self.repository}/tags/list?n={_PAGE}", action):
+            tags = strict_json.read(page, f"{self.name}: the list of tags").get("tags")
+            listed = [] if tags is None else tags
+            if not isinstance(listed, list) or not all(isinstance(tag, str) and _TAG.fullmatch(tag) for tag in listed):
+                raise ArgosyError(f"{self.name} gave a list of tags that are none")
+            found.update(listed)
+        return sorted(found)
+
+    def referrers(self, digest: Digest, artifact_type: str | None = None) -> list[Descriptor]:
+        action = f"list what refers to {digest} in {self.name}"
+        found: list[Descriptor] = []
+        try:
+            for page in self._pages(f"/v2/{self.repository}/referrers/{digest}", action):
+                found += Index.parse(page, what=f"{self.name}: the referrers of {digest}").manifests
+        except NotFoundError:
+            found = self._fallback_referrers(digest)
+        return [one for one in found if artifact_type in (None, one.artifact_type)]
+
+    def _fallback_referrers(self, digest: Digest) -> list[Descriptor]:
+        """The index at the tag `sha256-<hex>`, of a registry without the referrers API ("Referrers Tag Schema").
+
+        What the index says of a manifest's type is not to be relied on: writers differ; so the manifest is asked.
+        """
+        try:
+            stored = self.manifest(f"{digest.algorithm}-{digest.hex}")
+        except NotFoundError:
+            return []
+        listed = Index.parse(stored.data, media_type=stored.descriptor.media_type).manifests
+        found = []
+        for entry in listed:
+            manifest = Manifest.parse(self.manifest(entry.digest).data)
+            if manifest.subject is not None and manifest.subject.digest == digest:
+                kind = manifest.artifact_type or manifest.config.media_type
+                found.append(
+                    Descriptor(
+                        media_type=entry.media_type,
+                        digest=entry.digest,
+                        size=entry.size,
+                        annotations=manifest.annotations,
+                        artifact_type=kind,
+                    )
+                )
+        return found
+
+    def _pages(self, url: str, action: str) -> Iterator[bytes]:
+        """The bodies of a listing's pages. A next page on another host is not a next page."""
+        url = urljoin(self.transport.base, url)
+        seen: set[str] = set()
+        while url not in seen and len(seen) < _MOST_PAGES:
+            seen.add(url)
+            with self.transport.send("GET", url, action=action, expected={200}) as response:
+                yield self.transport.read(response, limit=strict_json.LARGEST_DOCUMENT, action=action)
+                following = _NEXT.match(response.headers.get("Link", ""))
+            if following is None:
+                return
+            url = urljoin(url, following[1])
+            if origin(url) != origin(self.transport.base):
+                raise ArgosyError(f"cannot {action}: the list goes on at another host, which is not followed")
+        raise ArgosyError(f"cannot {action}: the list does not end")
+
+    def _manifest_url(self, selector: str | Digest | None) -> str:
+        return f"/v2/{self.repository}/manifests/{quote(str(selector or _DEFAULT_TAG), safe=':')}"
+
+    def _blob_url(self, descriptor: Descriptor) -> str:
+        return f"/v2/{self.repository}/blobs/{descriptor.digest}"
+
+    def _what(self, selector: str | Digest | None) -> str:
+        return f"{self.name}{'@' if isinstance(selector, Digest) else ':'}{selector or _DEFAULT_TAG}"
+
+
+def _media_type(header: str | None) -> str:
+    return (header or MANIFEST).partition(";")[0].strip().lower()
