@@ -37,7 +37,7 @@ def add_push(commands: Commands) -> None:
     signing.add_argument("--no-sign", action="store_true", help="do not sign")
     parser.add_argument("--repository", metavar="NAME", help="the name to sign for, where REF is a folder")
     parser.add_argument("--recipe", type=Path, metavar="FOLDER", help="the recipe that describes the module")
-    parser.add_argument("--lock", type=Path, metavar="FILE", help="the lock.json of the build")
+    parser.add_argument("--lock", type=Path, metavar="FILE", help="the build's lock (default: lock.json beside FILE)")
     add_registry_options(parser)
     add_json(parser)
 
@@ -58,7 +58,7 @@ def _push(options: argparse.Namespace) -> int:
     # The key is opened before anything is sent: a wrong passphrase must leave no unsigned artifact behind.
     key = None if options.no_sign else load_private(options.key or default_key())
     recipe = load(options.recipe) if options.recipe is not None else None
-    packed = pack(options.file, describe(options.file, recipe=recipe, lock=options.lock))
+    packed = pack(options.file, describe(options.file, recipe=recipe, lock=_lock(options)))
     tag = reference.tag or (None if reference.registry is None else "latest")
     digest = push(packed, registry, tag=tag)
     identity = None
@@ -74,3 +74,12 @@ def _push(options: argparse.Namespace) -> int:
     signed = f"{identity}, by {key.public.fingerprint}" if key is not None else "not signed: no policy will accept it"
     print_pairs([("pushed", exact), ("tag", tag or "none"), ("wasm", str(packed.layer.digest)), ("signed for", signed)])
     return 0
+
+
+def _lock(options: argparse.Namespace) -> Path | None:
+    """The lock that was named, else the one that a build leaves beside its program."""
+    if options.lock is not None:
+        named: Path = options.lock
+        return named
+    beside: Path = options.file.with_name("lock.json")
+    return beside if beside.is_file() else None
