@@ -1,0 +1,125 @@
+/* Error codes between guest and node, and how an import refuses.
+ *
+ * Invariants.
+ * - The guest sees the ABI's classes as codes (a class is a code of itself), and for every other code or class of the
+ *   node's library a number above MPI_ERR_LASTCODE that stands for exactly that one; the same one for as long as the
+ *   process lives. When there are more than MOST of them, the class alone.
+ */
+#include "mpi_errors.h"
+
+#include <stdio.h>
+
+#include "mpi_handles.h"
+
+enum { MOST = 4096 };
+static int code_host[MOST];
+static int32_t code_count;
+
+static int32_t class_out(int host_class) {
+    for (int32_t i = 0; i < ERROR_CLASSES; i++) {
+        if (error_class_host[i] == host_class) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* The number that stands for a code or class without one in the ABI; -1 when there are too many. */
+static int32_t number_of(int host_code) {
+    for (int32_t i = 0; i < code_count; i++) {
+        if (code_host[i] == host_code) {
+            return ABI_MPI_ERR_LASTCODE + 1 + i;
+        }
+    }
+    if (code_count == MOST) {
+        return -1;
+    }
+    code_host[code_count] = host_code;
+    return ABI_MPI_ERR_LASTCODE + 1 + code_count++;
+}
+
+int32_t error_out_slowly(int host_code) {
+    int32_t number = class_out(host_code);
+    if (number < 0) {
+        number = number_of(host_code);
+    }
+    if (number < 0) {
+        int host_class = host_code;
+        MPI_Error_class(host_code, &host_class);
+        number = class_out(host_class);
+    }
+    return number < 0 ? ABI_MPI_ERR_OTHER : number;
+}
+
+int error_in(int32_t guest_code) {
+    if (guest_code >= 0 && guest_code < ERROR_CLASSES) {
+        return error_class_host[guest_code];
+    }
+    int64_t i = (int64_t)guest_code - ABI_MPI_ERR_LASTCODE - 1;
+    return i >= 0 && i < code_count ? code_host[i] : MPI_ERR_UNKNOWN;
+}
+
+int32_t error_last_used(void) {
+    return ABI_MPI_ERR_LASTCODE + code_count;
+}
+
+/* What stopped the application deserves words; MPI's own say only the class. */
+static void explain(MPI_Errhandler handler, const char *function, const char *argument, int32_t abi_class) {
+    if (handler == MPI_ERRORS_RETURN) {
+        return;
+    }
+    int initialized = 0, finalized = 0, rank = -1, length;
+    char text[MPI_MAX_ERROR_STRING + 1] = "";
+    MPI_Initialized(&initialized);
+    MPI_Finalized(&finalized);
+    if (initialized && !finalized) {
+        MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    }
+    MPI_Error_string(error_in(abi_class), text, &length);
+    fprintf(stderr, "argosy: rank %d: %s: the argument `%s` is refused: %s\n", rank, function, argument, text);
+    fflush(stderr);
+}
+
+int32_t refuse(MPI_Comm handler_of, const char *function, const char *argument, int32_t abi_class) {
+    if (mpi_phase == PHASE_OUTSIDE) {
+        explain(MPI_ERRORS_ARE_FATAL, function, argument, abi_class);
+        return abi_class;
+    }
+    MPI_Errhandler handler;
+    if (MPI_Comm_get_errhandler(handler_of, &handler) == MPI_SUCCESS) {
+        explain(handler, function, argument, abi_class);
+        if (handler == MPI_ERRORS_RETURN) {
+            return abi_class;
+        }
+        if (handler != MPI_ERRORS_ARE_FATAL) {
+            MPI_Errhandler_free(&handler);
+        }
+    }
+    MPI_Comm_call_errhandler(handler_of, error_in(abi_class));
+    return abi_class;
+}
+
+#if HAVE_MPI_Win_call_errhandler
+int32_t refuse_win(MPI_Win handler_of, const char *function, const char *argument, int32_t abi_class) {
+    MPI_Errhandler handler;
+    if (MPI_Win_get_errhandler(handler_of, &handler) == MPI_SUCCESS) {
+        explain(handler, function, argument, abi_class);
+        if (handler == MPI_ERRORS_RETURN) {
+            return abi_class;
+        }
+        if (handler != MPI_ERRORS_ARE_FATAL) {
+            MPI_Errhandler_free(&handler);
+        }
+    }
+    MPI_Win_call_errhandler(handler_of, error_in(abi_class));
+    return abi_class;
+}
+#endif
+
+#if HAVE_MPI_File_call_errhandler
+int32_t refuse_file(MPI_File handler_of, const char *function, const char *argument, int32_t abi_class) {
+    (void)function, (void)argument; /* files return their errors unless asked otherwise */
+    MPI_File_call_errhandler(handler_of, error_in(abi_class));
+    return abi_class;
+}
+#endif

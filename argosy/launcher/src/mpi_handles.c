@@ -1,0 +1,185 @@
+/* Tables of handles, and what is kept of communicators and datatypes. See mpi_handles.h. */
+#include "mpi_handles.h"
+
+#include <stdlib.h>
+
+enum { GENERATIONS = 2048 };
+
+uint32_t slot_handle(const struct handles *handles, const struct slot *slot) {
+    return slot->generation << HANDLE_INDEX_BITS | (uint32_t)(slot - handles->slots);
+}
+
+uint32_t slot_new(struct handles *handles, uint64_t host, struct slot **given) {
+    uint32_t index;
+    if (handles->first_free != 0) {
+        index = handles->first_free - 1;
+        handles->first_free = handles->slots[index].next_free;
+    } else {
+        if (handles->used == handles->capacity) {
+            uint32_t capacity = handles->capacity == 0 ? 64 : handles->capacity * 2;
+            if (capacity > HANDLE_FIRST_DYNAMIC) {
+                return 0;
+            }
+            struct slot *slots = realloc(handles->slots, capacity * sizeof *slots);
+            if (slots == NULL) {
+                return 0;
+            }
+            handles->slots = slots;
+            handles->capacity = capacity;
+        }
+        index = handles->used++;
+        handles->slots[index].generation = 1;
+    }
+    struct slot *slot = &handles->slots[index];
+    slot->host = host;
+    slot->extra = NULL;
+    slot->references = 1;
+    if (given != NULL) {
+        *given = slot;
+    }
+    return slot_handle(handles, slot);
+}
+
+void slot_drop(struct handles *handles, uint32_t guest_handle) {
+    struct slot *slot = slot_find(handles, guest_handle);
+    if (slot == NULL || --slot->references != 0) {
+        return;
+    }
+    free(slot->extra);
+    slot->extra = NULL;
+    slot->generation = slot->generation + 1 == GENERATIONS ? 1 : slot->generation + 1;
+    slot->next_free = handles->first_free;
+    handles->first_free = (uint32_t)(slot - handles->slots) + 1;
+}
+
+struct slot *slot_of_host(struct handles *handles, uint64_t host) {
+    for (uint32_t i = 0; i < handles->used; i++) {
+        if (handles->slots[i].references != 0 && handles->slots[i].host == host) {
+            return &handles->slots[i];
+        }
+    }
+    return NULL;
+}
+
+/* --- communicators ---------------------------------------------------------------------------------------------- */
+
+struct comm_info comm_world_info = {.host = MPI_COMM_WORLD};
+struct comm_info comm_self_info = {.host = MPI_COMM_SELF};
+int mpi_tag_upper_bound = 32767;
+
+struct comm_info *comm_find(uint32_t guest_handle) {
+    if (guest_handle < HANDLE_FIRST_DYNAMIC) {
+        return guest_handle == ABI_MPI_COMM_WORLD  ? &comm_world_info
+               : guest_handle == ABI_MPI_COMM_SELF ? &comm_self_info
+                                                   : NULL;
+    }
+    struct slot *slot = slot_find(&comm_handles, guest_handle);
+    if (slot == NULL) {
+        return NULL;
+    }
+    if (slot->extra == NULL) {
+        struct comm_info *info = calloc(1, sizeof *info);
+        if (info == NULL) {
+            return NULL;
+        }
+        info->host = comm_unpack(slot->host);
+        slot->extra = info;
+    }
+    return slot->extra;
+}
+
+struct comm_info *comm_info_slowly(struct comm_info *info) {
+    int inter;
+    if (MPI_Comm_test_inter(info->host, &inter) != MPI_SUCCESS ||
+        MPI_Comm_rank(info->host, &info->rank) != MPI_SUCCESS ||
+        MPI_Comm_size(info->host, &info->size) != MPI_SUCCESS) {
+        return NULL;
+    }
+    info->inter = inter != 0;
+    info->peers = info->size;
+    if (info->inter && MPI_Comm_remote_size(info->host, &info->peers) != MPI_SUCCESS) {
+        return NULL;
+    }
+    info->measured = true;
+    return info;
+}
+
+bool comm_neighbours(struct comm_info *info) {
+    if (info->neighbours_measured) {
+        return info->in_degree >= 0;
+    }
+    int kind = MPI_UNDEFINED, dimensions, weighted;
+    info->in_degree = info->out_degree = -1;
+    if (info->inter || MPI_Topo_test(info->host, &kind) != MPI_SUCCESS) {
+        kind = MPI_UNDEFINED;
+    }
+    if (kind == MPI_CART && MPI_Cartdim_get(info->host, &dimensions) == MPI_SUCCESS) {
+        info->in_degree = info->out_degree = 2 * dimensions;
+    } else if (kind == MPI_GRAPH &&
+               MPI_Graph_neighbors_count(info->host, info->rank, &info->in_degree) == MPI_SUCCESS) {
+        info->out_degree = info->in_degree;
+    } else if (kind == MPI_DIST_GRAPH) {
+        MPI_Dist_graph_neighbors_count(info->host, &info->in_degree, &info->out_degree, &weighted);
+    }
+    info->neighbours_measured = true;
+    return info->in_degree >= 0;
+}
+
+bool root_in(const struct comm_info *info, int32_t root, struct roles *roles) {
+    if (!info->inter) {
+        *roles = (struct roles){.host_root = root, .root = root == info->rank, .leaf = true};
+        return root >= 0 && root < info->size;
+    }
+    if (root == ABI_MPI_ROOT) {
+        *roles = (struct roles){.host_root = MPI_ROOT, .root = true};
+        return true;
+    }
+    if (root == ABI_MPI_PROC_NULL) {
+        *roles = (struct roles){.host_root = MPI_PROC_NULL};
+        return true;
+    }
+    *roles = (struct roles){.host_root = root, .leaf = true};
+    return root >= 0 && root < info->peers;
+}
+
+/* --- datatypes -------------------------------------------------------------------------------------------------- */
+
+struct type_info *type_find(uint32_t guest_handle) {
+    if (guest_handle < HANDLE_FIRST_DYNAMIC) {
+        if (guest_handle < 0x200 || guest_handle >= 0x400) {
+            return NULL;
+        }
+        struct type_info *info = &type_predefined[guest_handle - 0x200];
+        return info->host == MPI_DATATYPE_NULL ? NULL : info;
+    }
+    struct slot *slot = slot_find(&datatype_handles, guest_handle);
+    if (slot == NULL) {
+        return NULL;
+    }
+    if (slot->extra == NULL) {
+        struct type_info *info = calloc(1, sizeof *info);
+        if (info == NULL) {
+            return NULL;
+        }
+        info->host = datatype_unpack(slot->host);
+        info->reducible = true;
+        slot->extra = info;
+    }
+    return slot->extra;
+}
+
+struct type_info *type_info_slowly(struct type_info *info) {
+    MPI_Count lower, extent, true_lower, true_extent, size;
+    if (MPI_Type_get_extent_x(info->host, &lower, &extent) != MPI_SUCCESS ||
+        MPI_Type_get_true_extent_x(info->host, &true_lower, &true_extent) != MPI_SUCCESS ||
+        MPI_Type_size_x(info->host, &size) != MPI_SUCCESS) {
+        return NULL;
+    }
+    info->lower = lower;
+    info->extent = extent;
+    info->true_lower = true_lower;
+    info->true_extent = true_extent;
+    info->size = size;
+    info->measured = true;
+    return info;
+}

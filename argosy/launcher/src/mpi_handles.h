@@ -1,0 +1,155 @@
+/* Handles of the guest and what they stand for.
+ *
+ * Invariants.
+ * - A guest handle is a predefined value of the ABI (at most 0x3ff) or (generation << 20 | index) with a generation of
+ *   1..2047, so dynamic handles are above 2^20 and positive. A slot's generation grows whenever it is freed: a stale
+ *   handle finds no slot, until after 2047 reuses.
+ * - A slot is live from X_out to X_drop. The node's handle in it is one that MPI gave and that has not been freed.
+ * - What is cached of a communicator (its rank, size, neighbours) and of a datatype (its extents) cannot change during
+ *   its life, and dies with its slot.
+ */
+#ifndef ARGOSY_MPI_HANDLES_H
+#define ARGOSY_MPI_HANDLES_H
+
+#include "mpi_core.h"
+
+#define HANDLE_INDEX_BITS 20
+#define HANDLE_FIRST_DYNAMIC (1u << HANDLE_INDEX_BITS)
+
+struct slot {
+    uint64_t host; /* the node's handle, an int or a pointer, in the low bytes */
+    void *extra;   /* what the class keeps beside it; freed with the slot */
+    uint32_t generation;
+    uint32_t references; /* how many times the guest was given this handle; 0 in a free slot */
+    uint32_t next_free;
+};
+
+struct handles {
+    struct slot *slots;
+    uint32_t capacity;
+    uint32_t first_free; /* index + 1; 0: none */
+    uint32_t used;       /* slots that were ever used */
+};
+
+static inline struct slot *slot_find(struct handles *handles, uint32_t guest_handle) {
+    uint32_t index = guest_handle & (HANDLE_FIRST_DYNAMIC - 1);
+    if (UNLIKELY(index >= handles->used)) {
+        return NULL;
+    }
+    struct slot *slot = &handles->slots[index];
+    return slot->references != 0 && guest_handle >> HANDLE_INDEX_BITS == slot->generation ? slot : NULL;
+}
+/* A new slot's guest handle, and the slot; 0 when memory or numbers are short. */
+uint32_t slot_new(struct handles *handles, uint64_t host, struct slot **slot);
+void slot_drop(struct handles *handles, uint32_t guest_handle);
+uint32_t slot_handle(const struct handles *handles, const struct slot *slot);
+/* The live slot that holds the node's handle; NULL: none. Linear: for callbacks and rare lookups. */
+struct slot *slot_of_host(struct handles *handles, uint64_t host);
+
+/* Every class `name` of C type `type` gets: name_pack (into a slot), name_in (false: no such handle), name_out (a new
+ * guest handle for what MPI gave, or the predefined one; 0: no memory), name_known (like name_out, but an already
+ * known handle is given again), name_drop. */
+#define DECLARE_HANDLES(name, type)                                                                                    \
+    extern struct handles name##_handles;                                                                              \
+    static inline uint64_t name##_pack(type host) {                                                                    \
+        uint64_t packed = 0;                                                                                           \
+        memcpy(&packed, &host, sizeof host);                                                                           \
+        return packed;                                                                                                 \
+    }                                                                                                                  \
+    static inline type name##_unpack(uint64_t packed) {                                                                \
+        type host;                                                                                                     \
+        memcpy(&host, &packed, sizeof host);                                                                           \
+        return host;                                                                                                   \
+    }                                                                                                                  \
+    bool name##_predefined_in(uint32_t guest, type *host);                                                             \
+    uint32_t name##_predefined_out(type host);                                                                         \
+    static inline bool name##_in(int32_t guest, type *host) {                                                          \
+        if ((uint32_t)guest < HANDLE_FIRST_DYNAMIC) {                                                                  \
+            return name##_predefined_in((uint32_t)guest, host);                                                        \
+        }                                                                                                              \
+        struct slot *slot = slot_find(&name##_handles, (uint32_t)guest);                                               \
+        if (UNLIKELY(slot == NULL)) {                                                                                  \
+            return false;                                                                                              \
+        }                                                                                                              \
+        *host = name##_unpack(slot->host);                                                                             \
+        return true;                                                                                                   \
+    }                                                                                                                  \
+    uint32_t name##_out(type host);                                                                                    \
+    uint32_t name##_known(type host);                                                                                  \
+    void name##_drop(int32_t guest);
+
+#include "mpi_handle_classes.h"
+
+/* Communicators. */
+struct comm_info {
+    MPI_Comm host;
+    bool measured, inter, neighbours_measured;
+    int rank, size;              /* in the local group */
+    int peers;                   /* whom one talks to: the remote group's size, or the local one's */
+    int in_degree, out_degree;   /* -1: no topology */
+};
+/* The communicator of a guest handle, measured; NULL for MPI_COMM_NULL and for what is no handle. */
+struct comm_info *comm_info_slowly(struct comm_info *info);
+struct comm_info *comm_find(uint32_t guest);
+extern struct comm_info comm_world_info, comm_self_info;
+static inline struct comm_info *comm_info_in(int32_t guest_handle) {
+    struct comm_info *info = guest_handle == ABI_MPI_COMM_WORLD ? &comm_world_info : comm_find((uint32_t)guest_handle);
+    return info == NULL || __builtin_expect(info->measured, 1) ? info : comm_info_slowly(info);
+}
+bool comm_neighbours(struct comm_info *info); /* false: it has no topology */
+extern int mpi_tag_upper_bound;
+
+/* Ranks and tags of a call on `info`; false for what the standard does not allow there. */
+static inline bool peer_in(const struct comm_info *info, int32_t rank, int *host) {
+    if (__builtin_expect(rank >= 0 && rank < info->peers, 1)) {
+        *host = rank;
+        return true;
+    }
+    *host = MPI_PROC_NULL;
+    return rank == ABI_MPI_PROC_NULL;
+}
+static inline bool source_in(const struct comm_info *info, int32_t rank, int *host) {
+    if (rank == ABI_MPI_ANY_SOURCE) {
+        *host = MPI_ANY_SOURCE;
+        return true;
+    }
+    return peer_in(info, rank, host);
+}
+static inline bool tag_in(int32_t tag, int *host) {
+    *host = tag;
+    return tag >= 0 && tag <= mpi_tag_upper_bound;
+}
+static inline bool any_tag_in(int32_t tag, int *host) {
+    if (tag == ABI_MPI_ANY_TAG) {
+        *host = MPI_ANY_TAG;
+        return true;
+    }
+    return tag_in(tag, host);
+}
+/* Who gives and who takes in a rooted collective: `root` holds at the root, `leaf` at whoever faces it (on an
+ * intracommunicator the root is one of these too). */
+struct roles {
+    int host_root;
+    bool root, leaf;
+};
+bool root_in(const struct comm_info *info, int32_t root, struct roles *roles);
+
+/* Datatypes. */
+struct type_info {
+    MPI_Datatype host;
+    bool measured;
+    bool reducible;                              /* predefined operations give what the guest would compute */
+    int64_t lower, extent, true_lower, true_extent, size; /* bytes */
+};
+struct type_info *type_info_slowly(struct type_info *info);
+struct type_info *type_find(uint32_t guest); /* NULL: none, or one that the node lacks */
+static inline struct type_info *type_info_in(int32_t guest_handle) {
+    struct type_info *info = type_find((uint32_t)guest_handle);
+    return info == NULL || __builtin_expect(info->measured, 1) ? info : type_info_slowly(info);
+}
+extern struct type_info type_predefined[0x200]; /* by guest handle - 0x200, generated; no host: MPI_DATATYPE_NULL */
+
+/* Requests own the memory that their call needs until they complete. */
+uint32_t request_out_with(MPI_Request host, struct scratch *owned);
+
+#endif

@@ -1,0 +1,36 @@
+"""This machine's CPU as wasmtime sees it: what code may use, not what the CPU is called."""
+
+from __future__ import annotations
+
+import functools
+import platform
+
+from argosy.errors import ArgosyError
+from argosy.model.target import Target
+from argosy.site import elf, engine
+
+_EMPTY_MODULE = b"\0asm\x01\0\0\0"
+_SUPPORTED = ("x86_64", "aarch64")
+
+
+@functools.cache
+def host() -> Target:
+    """The target that wasmtime compiles for here when told nothing: its own detection of this CPU (cpuid, hwcap).
+
+    The empty module is compiled and its record read. Raises ArgosyError on a machine for which there is no wasmtime.
+    """
+    require_supported_machine()
+    import wasmtime
+
+    code = wasmtime.Module(wasmtime.Engine(engine.config("fast")), _EMPTY_MODULE).serialize()
+    return elf.read(bytes(code), name="the empty module").target
+
+
+def require_supported_machine() -> None:
+    """Raises ArgosyError on machines that wasmtime has no native code for, such as 32-bit Arm."""
+    machine = platform.machine()
+    if machine not in _SUPPORTED:
+        raise ArgosyError(
+            f"no wasmtime for {machine}: it runs on 64-bit x86 and 64-bit Arm",
+            advice="on a Raspberry Pi 3 or later, a 64-bit operating system does",
+        )
