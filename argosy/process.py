@@ -6,6 +6,8 @@ import os
 import shlex
 import signal
 import subprocess
+import textwrap
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,15 @@ from argosy.errors import ArgosyError
 
 _GRACE = 5.0  # seconds between asking a process group to end and ending it
 _SHOWN = 40  # lines of a failed command's output that an error shows
+_LONGEST = 600  # characters of a failed command that an error shows
+
+# Signals belong to a whole process, so what they must end is known to the whole process: the running commands.
+_running: set[subprocess.Popen[bytes]] = set()
+_interrupted = threading.Event()
+
+
+class Interrupted(ArgosyError):
+    """The user ended the work (Ctrl-C); nothing is wrong with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +51,10 @@ def run(
     """Run a command in a process group of its own and wait; on Ctrl-C or any error the whole group is ended.
 
     `environment` replaces this process's when given. `log` is a file to which command and output are appended.
-    Raises ArgosyError when the program is not there or cannot be started.
+    Raises ArgosyError when the program is not there or cannot be started, Interrupted after `interrupt`.
     """
+    if _interrupted.is_set():
+        raise Interrupted("interrupted")
     try:
         child = subprocess.Popen(
             [str(argument) for argument in arguments],
@@ -56,10 +69,14 @@ def run(
         raise ArgosyError(
             f"cannot start {arguments[0]}: {error.strerror or error}", advice="`argosy doctor` says what is missing"
         ) from error
+    _running.add(child)
     try:
         output = child.communicate(input)[0].decode(errors="replace")
     finally:
         end_group(child)
+        _running.discard(child)
+    if _interrupted.is_set():
+        raise Interrupted("interrupted")
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a") as file:
@@ -85,10 +102,21 @@ def check(
     lines = done.output.rstrip().splitlines()
     shown = "\n".join(f"    {line}" for line in lines[-_SHOWN:])
     whole = f"\n  the whole output is in {log}" if log is not None and len(lines) > _SHOWN else ""
+    command = textwrap.shorten(command_line(arguments), _LONGEST, placeholder=" …")
     raise ArgosyError(
-        f"{purpose} failed: {Path(arguments[0]).name} {ending}\n  $ {command_line(arguments)}\n{shown}{whole}",
+        f"{purpose} failed: {Path(arguments[0]).name} {ending}\n  $ {command}\n{shown}{whole}",
         advice=advice,
     )
+
+
+def interrupt() -> None:
+    """End every command that `run` is waiting for, in whichever thread, and let it start no other.
+
+    For programs where Ctrl-C raises no KeyboardInterrupt in the thread that waits.
+    """
+    _interrupted.set()
+    for child in tuple(_running):
+        end_group(child)
 
 
 def end_group(child: subprocess.Popen[bytes]) -> None:
