@@ -23,7 +23,7 @@ _running: set[subprocess.Popen[bytes]] = set()
 _interrupted = threading.Event()
 
 
-class Interrupted(ArgosyError):
+class CancelledError(ArgosyError):
     """The user ended the work (Ctrl-C); nothing is wrong with it."""
 
 
@@ -51,10 +51,10 @@ def run(
     """Run a command in a process group of its own and wait; on Ctrl-C or any error the whole group is ended.
 
     `environment` replaces this process's when given. `log` is a file to which command and output are appended.
-    Raises ArgosyError when the program is not there or cannot be started, Interrupted after `interrupt`.
+    Raises ArgosyError when the program is not there or cannot be started, CancelledError after `interrupt`.
     """
     if _interrupted.is_set():
-        raise Interrupted("interrupted")
+        raise CancelledError("interrupted by the user")
     try:
         child = subprocess.Popen(
             [str(argument) for argument in arguments],
@@ -76,7 +76,7 @@ def run(
         end_group(child)
         _running.discard(child)
     if _interrupted.is_set():
-        raise Interrupted("interrupted")
+        raise CancelledError("interrupted by the user")
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a") as file:
