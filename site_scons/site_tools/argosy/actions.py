@@ -1,0 +1,40 @@
+"""Calls of package functions as SCons actions: an ArgosyError becomes SCons' own error, without a traceback."""
+
+import sys
+
+import SCons.Action
+import SCons.Errors
+
+from argosy.errors import ArgosyError
+from argosy.process import CancelledError
+
+
+def action(function, said):
+    """An action that calls `function(target, source, env)`; `said`, called alike, gives the line that SCons prints."""
+
+    def call(target, source, env):
+        try:
+            function(target, source, env)
+        except CancelledError:
+            return 1
+        except ArgosyError as error:
+            raise SCons.Errors.BuildError(node=target[0], errstr=str(error), exitstatus=error.status) from error
+        return 0
+
+    return SCons.Action.Action(call, said)
+
+
+def phony(env, name, depends, function, said=lambda target, source, env: ""):
+    """A target that is no file: `function` is called each time that it is asked for, after what it depends on."""
+    alias = env.Alias(name, depends, action(function, said))
+    env.AlwaysBuild(alias)
+    return alias
+
+
+def reading(function, *arguments):
+    """Call a package function while SConstruct is read; its ArgosyError ends SCons with that message alone."""
+    try:
+        return function(*arguments)
+    except ArgosyError as error:
+        sys.stderr.write(f"argosy: {error}\n")
+        sys.exit(error.status)
