@@ -1,5 +1,6 @@
 """What a user can set: `scons NAME=VALUE`, described by `scons -h`."""
 
+import os
 from pathlib import Path
 
 from SCons.Script import ARGUMENTS
@@ -55,6 +56,4 @@ def _check(env, own):
         raise UsageError(f"NP={env['NP']}: must be a number of ranks")
     for name, variable in (("MIRROR", "ARGOSY_MIRROR"), ("MPICC", "ARGOSY_MPICC")):
         if env[name]:
-            import os
-
             os.environ[variable] = str(Path(env[name]).absolute())
