@@ -16,6 +16,7 @@ from argosy.cli.keys import add_keys
 from argosy.cli.listing import add_list
 from argosy.cli.pull import add_pull, add_verify
 from argosy.cli.push import add_push
+from argosy.cli.run import add_precompile, add_run
 from argosy.errors import UsageError, did_you_mean
 
 _EPILOG = """\
@@ -35,6 +36,8 @@ _FAMILIES = (
     add_push,
     add_pull,
     add_verify,
+    add_precompile,
+    add_run,
     add_list,
     add_doctor,
     add_completion,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from argosy.cli.artifacts import REFERENCE_HELP, add_registry_options, open_reference
 from argosy.cli.commands import Commands, add_command, add_json
-from argosy.cli.output import print_json, print_pairs, size
+from argosy.cli.output import print_json, print_pairs, printable, size
 from argosy.errors import ArgosyError, UsageError
 
 if TYPE_CHECKING:
@@ -62,22 +62,21 @@ def _list_cache(as_json: bool) -> int:
     modules = [(path, _note(path)) for path in sorted((root / "modules").rglob("*.wasm"))]
     native = sorted((root / "aot").rglob("*.cwasm"))
     if as_json:
-        print_json(
-            {
-                "cache": root,
-                "modules": [{"path": path, "bytes": path.stat().st_size, "recipe": note} for path, note in modules],
-                "native": [{"path": path, "bytes": path.stat().st_size} for path in native],
-            }
-        )
+        listed = [{"path": path, "bytes": path.stat().st_size, "recipe": note} for path, note in modules]
+        code = [{"path": path, "bytes": path.stat().st_size, "module": path.parent.name} for path in native]
+        print_json({"cache": root, "modules": listed, "native": code})
         return 0
+    names = {path.stem: f"{note.name} {note.version}, {note.numerics}" for path, note in modules if note}
     print(f"cache {root}\n\nverified modules: {len(modules)}")
-    named = [(f"{note.name} {note.version}" if note else "", path) for path, note in modules]
-    print_pairs(
-        [(path.stem[:12], f"{size(path.stat().st_size):>9}  {name or 'no note'}") for name, path in named], indent="  "
-    )
+    print_pairs([_row(path, path.stem, names) for path, _ in modules], indent="  ")
     print(f"\nnative code: {len(native)}")
-    print_pairs([(path.stem[:40], f"{size(path.stat().st_size):>9}") for path in native], indent="  ")
+    print_pairs([_row(path, path.parent.name, names) for path in native], indent="  ")
     return 0
+
+
+def _row(path: Path, module: str, names: dict[str, str]) -> tuple[str, str]:
+    """The module's digest, shortened, and the size and name of what is kept of it."""
+    return module[:12], f"{size(path.stat().st_size):>9}  {printable(names.get(module, 'no recipe known'))}"
 
 
 def _note(path: Path) -> RecipeNote | None:

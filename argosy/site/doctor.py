@@ -17,6 +17,7 @@ from pathlib import Path
 from argosy.errors import ArgosyError
 from argosy.folders import cache_root
 from argosy.launcher import compiler, mpi_library
+from argosy.site import cpu
 
 OK, MISSING, WARNING, ABSENT = "ok", "missing", "warning", "absent"
 
@@ -27,8 +28,9 @@ _LITTLE_SPACE = 1 << 30  # bytes free below which a build or an AOT cache may so
 class Part:
     """One thing that Argosy uses.
 
-    `state` is ok, warning, missing, or absent for what one can do without; `needed` says whether a run is impossible without it. `found` is what is there,
-    `purpose` what it is for, `advice` how to get it or mend it, and `facts` the same for scripts.
+    `state` is ok, warning, missing, or absent for what one can do without; `needed` says whether a run is impossible
+    without it. `found` is what is there, `purpose` what it is for, `advice` how to get it or mend it, and `facts` the
+    same for scripts.
     """
 
     name: str
@@ -42,7 +44,7 @@ class Part:
 
 def node_parts() -> tuple[Part, ...]:
     """The parts that running needs, in the order in which they are used."""
-    return (_python(), _engine(), _mpi(), _compiler(), _launchers(), _cache(), _aot_cache(), _disk())
+    return (_python(), _engine(), _processor(), _mpi(), _compiler(), _launchers(), _cache(), _aot_cache(), _disk())
 
 
 def can_run(parts: tuple[Part, ...]) -> bool:
@@ -86,6 +88,24 @@ def _engine() -> Part:
         found=f"{version}, {folder}",
         purpose=purpose,
         facts={"version": version, "folder": str(folder)},
+    )
+
+
+def _processor() -> Part:
+    purpose = "what native code is compiled for"
+    try:
+        target = cpu.host()
+    except (ArgosyError, ImportError, OSError, RuntimeError) as error:
+        what, advice = (error.what, error.advice) if isinstance(error, ArgosyError) else (str(error), "see wasmtime")
+        return Part(name="CPU", state=MISSING, needed=True, found=what, purpose=purpose, advice=advice)
+    features = sorted(feature.removeprefix("has_") for feature in target.features)
+    return Part(
+        name="CPU",
+        state=OK,
+        needed=True,
+        found=f"{target.triple}\n{' '.join(features)}",
+        purpose=purpose,
+        facts={"triple": target.triple, "features": sorted(target.features)},
     )
 
 

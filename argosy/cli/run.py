@@ -1,0 +1,161 @@
+"""`argosy precompile` and `argosy run`: a verified module made into native code, and started on its ranks."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from argosy.cli.artifacts import REFERENCE_HELP, add_trust_options, verified
+from argosy.cli.commands import Commands, add_command, add_json
+from argosy.cli.output import print_json, print_pairs
+from argosy.errors import UsageError
+
+if TYPE_CHECKING:
+    from argosy.site.aot_cache import Entry
+    from argosy.site.run import Grants
+
+_RUN_EPILOG = """\
+examples:
+  argosy run -n 4 oci:layout:hpcc                       four ranks under this node's mpiexec
+  argosy run -n 4 --dir . registry.site/hpc/hpcc:1.5    it may read and write this folder, as "."
+  argosy run --read-only /data::/input --env OMP_NUM_THREADS=1 REF -- -v /input/mesh
+                                                        folder and variable granted; arguments follow --
+  srun -n 64 argosy run REF                             as ranks that Slurm starts: without -n
+  argosy run -n 2 --mpi mpicc.openmpi REF               under another MPI library of this node
+  argosy run -n 2 --unsigned build/hello/hello.wasm     your own build, not verified
+
+The application sees the folders and variables that it is granted, nothing else. Standard input, output, error, signals
+and the exit status are its own: this command becomes mpiexec (or the launcher)."""
+_PRECOMPILE_EPILOG = """\
+examples:
+  argosy precompile registry.site/hpc/hpcc:1.5          verify, fetch, compile for this CPU
+  argosy precompile --json oci:layout:hpcc | jq -r .path
+  argosy precompile --unsigned build/hpcc/hpcc.wasm     your own build, not verified
+
+The next `argosy run` of the same module on this kind of CPU starts at once."""
+
+
+def add_precompile(commands: Commands) -> None:
+    """Add `precompile` to the command line."""
+    parser = add_command(
+        commands, "precompile", "compile a verified module for this CPU", epilog=_PRECOMPILE_EPILOG, act=_precompile
+    )
+    _add_module(parser)
+    add_json(parser)
+
+
+def add_run(commands: Commands) -> None:
+    """Add `run` to the command line."""
+    parser = add_command(commands, "run", "verify, compile and start an application", epilog=_RUN_EPILOG, act=_run)
+    parser.set_defaults(takes_application=True)
+    parser.add_argument("-n", "--ranks", type=int, metavar="N", help="start N ranks by mpiexec (default: one process)")
+    parser.add_argument("--dir", action="append", default=[], metavar="HOST[::GUEST]", help="grant a folder")
+    parser.add_argument(
+        "--read-only", action="append", default=[], metavar="HOST[::GUEST]", help="grant it to read only"
+    )
+    parser.add_argument("--env", action="append", default=[], metavar="NAME[=VALUE]", help="grant a variable")
+    parser.add_argument(
+        "--mpi", metavar="MPICC", help="the MPI library, by its mpicc (default: $ARGOSY_MPICC, else PATH's)"
+    )
+    parser.add_argument(
+        "--mpiexec-option",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="a word for mpiexec, as in =--bind-to=core",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the command, do not start it")
+    _add_module(parser)
+
+
+def _add_module(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("reference", nargs="?", metavar="REF", help=REFERENCE_HELP)
+    parser.add_argument(
+        "--unsigned", type=Path, metavar="FILE", help="a .wasm file instead of REF; nothing is verified"
+    )
+    add_trust_options(parser)
+
+
+def _precompile(options: argparse.Namespace) -> int:
+    name, entry = _compiled(options)
+    if options.json:
+        print_json(entry)
+        return 0
+    did = "compiled now" if entry.compiled else "found in the cache"
+    print_pairs(
+        [
+            ("application", name),
+            ("native code", f"{entry.path}, {did}"),
+            ("compiled again", f"since {entry.refused}" if entry.refused else ""),
+        ]
+    )
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from argosy.process import command_line
+    from argosy.site.run import become, prepare
+
+    if options.mpi is not None:
+        os.environ["ARGOSY_MPICC"] = options.mpi
+    grants = _grants(options)  # before anything is fetched: what was written wrongly is told at once
+    name, entry = _compiled(options)
+    start = prepare(
+        entry,
+        name=name,
+        arguments=options.application,
+        ranks=options.ranks,
+        grants=grants,
+        mpiexec_options=options.mpiexec_option,
+    )
+    if not options.dry_run:
+        become(start)
+    print(command_line(start.command))
+    return 0
+
+
+def _grants(options: argparse.Namespace) -> Grants:
+    from argosy.site.run import GrantedFolder, Grants, parse_variable
+
+    return Grants(
+        folders=tuple(
+            GrantedFolder.parse(text, writable=writable)
+            for texts, writable in ((options.dir, True), (options.read_only, False))
+            for text in texts
+        ),
+        environment=dict(map(parse_variable, options.env)),
+    )
+
+
+def _compiled(options: argparse.Namespace) -> tuple[str, Entry]:
+    """The application's name and its native code: of what the policy accepts, or of a file that was named unsigned."""
+    from argosy.site.precompile import precompile
+
+    if (options.reference is None) == (options.unsigned is None):
+        raise UsageError(
+            "name one application: REF, or --unsigned FILE",
+            advice=f"usage and examples: {options.parser.prog} --help; an application's own arguments follow --",
+        )
+    if options.reference is not None:
+        _refuse_file(options.reference)
+        module = verified(options, options.reference)
+        return module.description.name or "application", precompile(module.path, module.digest, module.numerics)
+    from argosy.build.inspect import read_file
+    from argosy.model import wasm
+    from argosy.model.digest import Digest
+    from argosy.model.note import recipe_note
+
+    data = read_file(options.unsigned)
+    note = recipe_note(wasm.read(data, source=str(options.unsigned)))
+    entry = precompile(options.unsigned, Digest.of(data), note.numerics if note else "fast")
+    return options.unsigned.stem, entry
+
+
+def _refuse_file(text: str) -> None:
+    if text.endswith((".wasm", ".cwasm")) and Path(text).is_file():
+        raise UsageError(
+            f"{text} is a file, which nobody has signed",
+            advice=f"sign it (argosy push {text} oci:layout:NAME), or run your own build with --unsigned {text}",
+        )
