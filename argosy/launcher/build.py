@@ -18,7 +18,7 @@ from pathlib import Path
 
 from argosy import process
 from argosy.errors import ArgosyError
-from argosy.files import lock
+from argosy.files import distrust, lock
 from argosy.folders import cache_root
 from argosy.launcher import compiler
 from argosy.launcher.compiler import Compiler
@@ -41,12 +41,19 @@ def launcher(mpi: MpiLibrary | None) -> Path:
     texts = _own_sources(mpi)
     key = _key(mpi, tools, texts)
     folder = cache_root() / "launchers" / key
-    if (folder / EXECUTABLE).exists():
-        return folder / EXECUTABLE
-    with lock(folder.with_name(f".{key}.lock")):
-        if not (folder / EXECUTABLE).exists():
-            _build_whole(folder, mpi, tools, texts)
+    if not _is_trusted(folder):
+        with lock(folder.with_name(f".{key}.lock")):
+            if not _is_trusted(folder):
+                _build_whole(folder, mpi, tools, texts)
     return folder / EXECUTABLE
+
+
+def _is_trusted(folder: Path) -> bool:
+    """Whether a launcher is there, and nobody but this user or root can have put or changed it."""
+    try:
+        return not any(distrust(path.lstat()) for path in (folder, *folder.iterdir()))
+    except OSError:
+        return False
 
 
 def _own_sources(mpi: MpiLibrary | None) -> dict[str, str]:
@@ -98,10 +105,14 @@ def _build_whole(folder: Path, mpi: MpiLibrary | None, tools: Compiler, texts: M
         work = Path(tempfile.mkdtemp(prefix=".building.", dir=folder.parent))
         try:
             _compile(work, mpi, tools, texts)
-            work.chmod(0o755)
+            for path in (work, *work.iterdir()):
+                path.chmod(0o755)  # whatever the umask
+            if folder.is_symlink() or folder.exists():
+                folder.rename(work.with_name(f"{work.name}.refused"))
             work.rename(folder)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(work.with_name(f"{work.name}.refused"), ignore_errors=True)
     except OSError as error:
         raise ArgosyError(
             f"cannot build the launcher in {folder.parent}: {error.strerror or error}",

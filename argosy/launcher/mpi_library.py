@@ -24,6 +24,7 @@ _ADVICE = (
 _MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)[ \t]+\"?([\w.+-]+)\"?", re.MULTILINE)
 # The first two are MPICHs as well, so they are looked for first.
 _VERSION_MACROS = {"Intel MPI": "I_MPI_VERSION", "Cray MPICH": "CRAY_MPICH_VERSION", "MPICH": "MPICH_VERSION"}
+_SYSTEM_HEADERS = Path("/usr/include")
 _MPI_NAME = re.compile(r"lib(mpi|mpich|mpi_abi|pmpi)\.so")
 
 
@@ -116,7 +117,7 @@ def _folders(flags: tuple[str, ...], letter: str) -> list[Path]:
 
 
 def _header(mpicc: Path, flags: tuple[str, ...]) -> Path:
-    for folder in (*_folders(flags, "-I"), Path("/usr/include")):
+    for folder in (*_folders(flags, "-I"), _SYSTEM_HEADERS):
         if (folder / "mpi.h").is_file():
             return folder / "mpi.h"
     raise ArgosyError(f"no mpi.h where {mpicc} looks for it", advice="install this library's development package")

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from argosy.errors import ArgosyError
-from argosy.files import lock, write_whole
+from argosy.files import distrust, lock, write_whole
 from argosy.folders import cache_root
 from argosy.model.digest import Digest
 from argosy.model.target import Target
@@ -118,16 +118,16 @@ def _secure_folder(path: Path) -> str:
         if stat.S_ISLNK(status.st_mode):
             refused = f"{path} was a symbolic link"
             path.unlink()
-        elif status.st_uid not in (os.geteuid(), 0):
-            refused = f"{path} belongs to user {status.st_uid}"
-            if path == folder():
+        elif reason := distrust(status):
+            refused = f"{path}: {reason}"
+            if status.st_uid == os.geteuid():
+                path.chmod(0o755)
+                for entry in path.rglob("*.json"):  # without its note an entry does not count
+                    entry.unlink(missing_ok=True)
+            elif path == folder():
                 raise ArgosyError(refused, advice="choose a folder of your own by $ARGOSY_CACHE")
-            path.rename(path.with_name(f".refused.{path.name}.{os.getpid()}"))
-        elif status.st_mode & 0o022:
-            refused = f"{path} could be written by others (mode {stat.S_IMODE(status.st_mode):o})"
-            path.chmod(0o755)
-            for entry in path.rglob("*.json"):  # without its note an entry does not count
-                entry.unlink(missing_ok=True)
+            else:
+                path.rename(path.with_name(f".refused.{path.name}.{os.getpid()}"))
         if refused:
             path.mkdir(exist_ok=True)
         if path.lstat().st_uid == os.geteuid():
@@ -152,10 +152,8 @@ def _read_trusted(path: Path, most: int | None = None) -> bytes:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _Refused(f"{path.name} is not a file")
-        if status.st_uid not in (os.geteuid(), 0):
-            raise _Refused(f"{path.name} belongs to user {status.st_uid}")
-        if status.st_mode & 0o022:
-            raise _Refused(f"{path.name} can be written by others (mode {stat.S_IMODE(status.st_mode):o})")
+        if reason := distrust(status):
+            raise _Refused(f"{path.name}: {reason}")
         if most is not None and status.st_size > most:
             raise _Refused(f"{path.name} has {status.st_size} bytes")
         return file.read()

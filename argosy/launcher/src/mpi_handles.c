@@ -150,7 +150,7 @@ struct type_info *type_find(uint32_t guest_handle) {
             return NULL;
         }
         struct type_info *info = &type_predefined[guest_handle - 0x200];
-        return info->host == MPI_DATATYPE_NULL ? NULL : info;
+        return info->present && info->host != MPI_DATATYPE_NULL ? info : NULL;
     }
     struct slot *slot = slot_find(&datatype_handles, guest_handle);
     if (slot == NULL) {
