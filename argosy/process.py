@@ -47,11 +47,13 @@ def run(
     environment: Mapping[str, str] | None = None,
     log: Path | None = None,
     input: bytes | None = None,
+    timeout_seconds: float | None = None,
 ) -> Finished:
     """Run a command in a process group of its own and wait; on Ctrl-C or any error the whole group is ended.
 
     `environment` replaces this process's when given. `log` is a file to which command and output are appended.
-    Raises ArgosyError when the program is not there or cannot be started, CancelledError after `interrupt`.
+    Raises ArgosyError when the program is not there, cannot be started or takes longer than `timeout_seconds`;
+    CancelledError after `interrupt`.
     """
     if _interrupted.is_set():
         raise CancelledError("interrupted by the user")
@@ -71,7 +73,9 @@ def run(
         ) from error
     _running.add(child)
     try:
-        output = child.communicate(input)[0].decode(errors="replace")
+        output = child.communicate(input, timeout_seconds)[0].decode(errors="replace")
+    except subprocess.TimeoutExpired as error:
+        raise ArgosyError(f"{Path(arguments[0]).name} did not end within {timeout_seconds:g} seconds") from error
     finally:
         end_group(child)
         _running.discard(child)

@@ -20,6 +20,14 @@ class Input:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Show:
+    """Lines worth showing after a run: those of `output` (as in Expectation) that the regular expression finds."""
+
+    output: str
+    lines: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One way to run one of the recipe's programs; `timeout_seconds` ends a run that hangs."""
 
@@ -27,6 +35,7 @@ class Run:
     arguments: tuple[str, ...]
     ranks: int
     inputs: tuple[Input, ...]
+    show: tuple[Show, ...]
     timeout_seconds: int
 
 
@@ -80,7 +89,7 @@ class Capabilities:
     environment: tuple[str, ...] = ()
 
 
-_RUN_KEYS = ("program", "arguments", "ranks", "inputs", "timeout_seconds")
+_RUN_KEYS = ("program", "arguments", "ranks", "inputs", "show", "timeout_seconds")
 _EXPECT_KEYS = (
     "output",
     "contains",
@@ -120,8 +129,26 @@ def _run(table: Table, programs: tuple[Program, ...], base: Run | None) -> Run:
         arguments=table.texts("arguments", base.arguments if base else ()),
         ranks=table.whole("ranks", base.ranks if base else 1, least=1, most=1 << 20),
         inputs=inputs if base is None or table.has("inputs") else base.inputs,
+        show=_show(table) if base is None or table.has("show") else base.show,
         timeout_seconds=table.whole("timeout_seconds", base.timeout_seconds if base else TIMEOUT_SECONDS, least=1),
     )
+
+
+def _show(table: Table) -> tuple[Show, ...]:
+    return tuple(
+        Show(output=entry.path_inside("output", "stdout"), lines=_expression(entry, "lines"))
+        for entry in table.tables("show", ("output", "lines"))
+    )
+
+
+def _expression(table: Table, key: str, default: str | None = None) -> str:
+    """A regular expression."""
+    text = table.text(key, default)
+    try:
+        re.compile(text)
+    except re.error as error:
+        table.fail(key, f"is not a regular expression: {error}")
+    return text
 
 
 def parse_tests(recipe: Table, programs: tuple[Program, ...], base: Run | None) -> tuple[Test, ...]:
@@ -151,25 +178,20 @@ def _expectation(table: Table) -> Expectation:
     kinds = [kind for kind in ("contains", "absent", "matches", "same_as") if table.has(kind)]
     if len(kinds) != 1:
         table.fail("", "needs exactly one of contains, absent, matches, same_as")
-    for key in ("matches", "ignore"):
-        try:
-            re.compile(table.text(key, ""))
-        except re.error as error:
-            table.fail(key, f"is not a regular expression: {error}")
     numeric = [key for key in ("value", "least", "most") if table.has(key)]
-    if numeric and (not table.has("matches") or re.compile(table.text("matches")).groups < 1):
+    if numeric and (not table.has("matches") or re.compile(_expression(table, "matches")).groups < 1):
         table.fail(numeric[0], "needs 'matches' with a group that holds the number")
     return Expectation(
         output=table.path_inside("output", "stdout"),
         contains=table.text("contains") if table.has("contains") else None,
         absent=table.text("absent") if table.has("absent") else None,
-        matches=table.text("matches") if table.has("matches") else None,
+        matches=_expression(table, "matches") if table.has("matches") else None,
         count=table.whole("count", 0),
         value=table.number("value") if table.has("value") else None,
         least=table.number("least") if table.has("least") else None,
         most=table.number("most") if table.has("most") else None,
         same_as=table.path_inside("same_as") if table.has("same_as") else None,
-        ignore=table.text("ignore") if table.has("ignore") else None,
+        ignore=_expression(table, "ignore") if table.has("ignore") else None,
         relative=table.number("relative", 0.0),
         absolute=table.number("absolute", 0.0),
     )

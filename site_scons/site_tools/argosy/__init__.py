@@ -38,12 +38,12 @@ else:
         raise SCons.Errors.UserError(
             "this Python has no package argosy: install it with `python -m pip install -e '.[build]'` in its folder"
         ) from missing
-    from SCons.Tool.argosy import interrupt, program, publish, recipe, run, toolchain, variables
+    from SCons.Tool.argosy import help, interrupt, program, publish, recipe, run, toolchain, variables
 
     def generate(env):
         """Add the Builders and pseudo-builders to a construction environment."""
         interrupt.watch()
-        for part in (variables, toolchain, recipe, program, publish, run):
+        for part in (variables, toolchain, recipe, program, publish, run, help):
             part.generate(env)
 
     def exists(env):

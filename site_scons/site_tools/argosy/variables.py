@@ -13,7 +13,12 @@ from argosy.model.recipe import NUMERICS
 
 # name, default, what it is, and the values that it can have (none: any)
 VARIABLES = (
-    ("RECIPE", "hpcc", "the recipe that `scons run` runs", ()),
+    (
+        "RECIPE",
+        "",
+        "what `run` runs (default: hpcc); the only one for sign, publish, precompile, check",
+        (),
+    ),
     ("NP", "", "ranks of `scons run`; the recipe's own number by default", ()),
     ("ARGS", "", "arguments of the program that `scons run` runs, instead of the recipe's", ()),
     ("REGISTRY", "", "where artifacts go: HOST[:PORT]/PATH, or oci:FOLDER; build/registry by default", ()),

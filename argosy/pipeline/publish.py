@@ -1,0 +1,83 @@
+"""From a built program to a signed artifact in a registry or layout folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from argosy.build.describe import describe
+from argosy.errors import UsageError
+from argosy.folders import settings_root
+from argosy.model.digest import Digest
+from argosy.model.recipe import Recipe
+from argosy.model.reference import Reference
+from argosy.oci.open import open_registry
+from argosy.oci.pack import pack
+from argosy.oci.push import push
+from argosy.oci.signatures import add_signature, signed_name
+from argosy.sign.keys import PrivateKey, generate, load_private
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """Where the artifact is, by digest, and the name that it is signed for."""
+
+    reference: Reference
+    digest: Digest
+    identity: str
+
+
+def developer_key(path: Path | None = None) -> PrivateKey:
+    """The key at `path`, else `$ARGOSY_KEY`, else the user's own; the user's own is made when it is not there yet.
+
+    Raises ArgosyError where a key that was named is not there or cannot be opened.
+    """
+    given = path or (Path(named) if (named := os.environ.get("ARGOSY_KEY")) else None)
+    if given is not None:
+        return load_private(given)
+    own = settings_root() / "argosy.key"
+    if not own.exists():
+        generate(own)
+    return load_private(own)
+
+
+def artifact_reference(registry: str, name: str, version: str) -> Reference:
+    """Where an application goes below `registry`: `oci:FOLDER:name-version` or `HOST/PATH/name:version`.
+
+    Raises UsageError for a registry in another form.
+    """
+    if registry.startswith("oci:"):
+        place = Reference.parse(registry)
+        if place.tag or place.digest:
+            raise UsageError(f"{registry}: name the folder alone; each application has its own tag in it")
+        return Reference.parse(f"{registry}:{name}-{_tag(version)}")
+    if "/" not in registry:
+        raise UsageError(
+            f"{registry!r} is no place for artifacts",
+            advice="write HOST[:PORT]/PATH, below which each application has its repository, or oci:FOLDER",
+        )
+    return Reference.parse(f"{registry.rstrip('/')}/{name}:{_tag(version)}")
+
+
+def _tag(version: str) -> str:
+    return version.replace("+", "-").replace("~", "-")
+
+
+def artifact_name(recipe: Recipe, program: str) -> str:
+    """The name of the artifact that holds one of the recipe's programs: the recipe's own where it makes just one."""
+    return recipe.name if len(recipe.programs) == 1 else f"{recipe.name}-{program.lower().replace('_', '-')}"
+
+
+def publish(
+    wasm: Path, reference: Reference, key: PrivateKey, *, recipe: Recipe | None = None, lock: Path | None = None
+) -> Published:
+    """Push the program at `wasm` to `reference` and sign it with `key`; what is there already is not sent again.
+
+    A layout folder's artifact is signed for `layout/<name>`, a registry's for its repository.
+    """
+    registry = open_registry(reference)
+    digest = push(pack(wasm, describe(wasm, recipe=recipe, lock=lock)), registry, tag=reference.tag)
+    identity = signed_name(reference, registry.manifest(digest))
+    add_signature(registry, identity=identity, digest=digest, key=key)
+    return Published(reference=reference.at(digest), digest=digest, identity=identity)
