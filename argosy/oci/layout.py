@@ -141,18 +141,16 @@ class Layout:
         raise NotFoundError(f"{self.name} has no {f'tag {tag!r}' if tag else 'artifact'}", advice=f"it has: {known}")
 
     def _prepare(self) -> None:
-        """Make the folder a layout."""
-        if not (self.path / "oci-layout").is_file():
-            if (
-                self.path.is_dir()
-                and any(one.name != ".index.lock" for one in self.path.iterdir())
-                and not (self.path / "blobs").is_dir()
-            ):
-                raise ArgosyError(
-                    f"{self.path} is a folder with other things in it, not an image layout",
-                    advice="name a new or empty folder",
-                )
-            write_whole(self.path / "oci-layout", _LAYOUT)
+        """Make the folder a layout. Another writer may be doing so too: oci-layout is there before anything else."""
+        others = [one for one in self.path.iterdir() if not one.name.startswith(".")] if self.path.is_dir() else []
+        if (self.path / "oci-layout").is_file():
+            return
+        if others:
+            raise ArgosyError(
+                f"{self.path} is a folder with other things in it, not an image layout",
+                advice="name a new or empty folder",
+            )
+        write_whole(self.path / "oci-layout", _LAYOUT)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[Index]:
