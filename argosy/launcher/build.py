@@ -94,7 +94,7 @@ def _generator_identity() -> str:
     from argosy import mpi
 
     digest = hashlib.sha256(metadata.version("pympistandard").encode())
-    for path in sorted(Path(mpi.__file__).parent.glob("*.py")):
+    for path in sorted(Path(mpi.__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -15,7 +15,9 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +95,7 @@ def find_or_compile(key: Key, compile: Callable[[], Code]) -> Entry:
     Raises ArgosyError when the cache cannot be written or its folder belongs to someone else.
     """
     place = folder() / key.wasm.hex
-    refused = "; ".join(filter(None, [_secure_folder(folder()), _secure_folder(place)]))
+    refused = _secure(place)
     name = key.name()
     if not refused:
         with contextlib.suppress(_Refused):
@@ -109,34 +111,44 @@ def find_or_compile(key: Key, compile: Callable[[], Code]) -> Entry:
     return Entry(path=place / f"{name}.cwasm", imports=code.imports, compiled=True, refused=reason)
 
 
-def _secure_folder(path: Path) -> str:
-    """Make `path` a folder that only this user can write; says why what was there before is not to be trusted."""
-    refused = ""
+def _secure(place: Path) -> str:
+    """Make the cache's folder and `place` in it folders that only this user can write; says what was wrong."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        status = path.lstat()
-        if stat.S_ISLNK(status.st_mode):
-            refused = f"{path} was a symbolic link"
-            path.unlink()
-        elif reason := distrust(status):
-            refused = f"{path}: {reason}"
-            if status.st_uid == os.geteuid():
-                path.chmod(0o755)
-                for entry in path.rglob("*.json"):  # without its note an entry does not count
-                    entry.unlink(missing_ok=True)
-            elif path == folder():
-                raise ArgosyError(refused, advice="choose a folder of your own by $ARGOSY_CACHE")
-            else:
-                path.rename(path.with_name(f".refused.{path.name}.{os.getpid()}"))
-        if refused:
-            path.mkdir(exist_ok=True)
-        if path.lstat().st_uid == os.geteuid():
-            path.chmod(0o755)  # whatever the umask
+        if all(_is_secure(path) for path in (folder(), place)):
+            return ""
+        with lock(folder().with_name(".aot.lock")):
+            return "; ".join(filter(None, [_make_secure(path) for path in (folder(), place)]))
     except OSError as error:
         raise ArgosyError(
-            f"cannot use the AOT cache {path}: {error.strerror or error}",
+            f"cannot use the AOT cache {folder()}: {error.strerror or error}",
             advice="choose a folder of your own by $ARGOSY_CACHE",
         ) from error
+
+
+def _is_secure(path: Path) -> bool:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and not distrust(status)
+
+
+def _make_secure(path: Path) -> str:
+    refused = ""
+    with contextlib.suppress(FileNotFoundError):
+        status = path.lstat()
+        if not stat.S_ISDIR(status.st_mode):
+            refused = f"{path} was no folder"
+        elif reason := distrust(status):
+            refused = f"{path}: {reason}"
+            if path == folder() and status.st_uid != os.geteuid():
+                raise ArgosyError(refused, advice="choose a folder of your own by $ARGOSY_CACHE")
+    if refused:  # out of the way with all that is in it: anything may have been put there
+        aside = path.rename(path.with_name(f".refused.{path.name}.{os.getpid()}.{time.time_ns()}"))
+        shutil.rmtree(aside, ignore_errors=True)
+    if not _is_secure(path):
+        path.mkdir(mode=0o755, exist_ok=True)
+        path.chmod(0o755)  # whatever the umask
     return refused
 
 
