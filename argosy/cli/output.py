@@ -19,8 +19,11 @@ def print_json(value: object) -> None:
 def _plain(value: Any) -> Any:
     import dataclasses
 
-    if dataclasses.is_dataclass(value) and "__str__" in vars(type(value)):
-        return str(value)  # a digest or reference: its text says all of it
+    from argosy.model.digest import Digest
+    from argosy.model.reference import Reference
+
+    if isinstance(value, (Digest, Reference, Path)):
+        return str(value)
     if dataclasses.is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -29,7 +32,7 @@ def _plain(value: Any) -> Any:
         return sorted(_plain(item) for item in value)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+    return value
 
 
 def printable(text: str) -> str:
