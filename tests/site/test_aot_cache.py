@@ -171,33 +171,39 @@ def test_an_entry_that_is_not_right_is_refused_and_made_again(
     assert not precompile(*wasm, "fast").compiled
 
 
+def identity(path: Path) -> tuple[int, int]:
+    """Which file it is; a number alone is given again to the next one made."""
+    return path.stat().st_ino, path.stat().st_ctime_ns
+
+
 def give_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make `path` another user's; where only root could, let its status say so."""
     if os.geteuid() == 0:
         os.chown(path, 12345, 12345)
         return
-    given, real = path.stat().st_ino, files.distrust
+    given, real = identity(path), files.distrust
 
     def distrust(status: os.stat_result) -> str:
-        return real(os.stat_result((*status[:4], 12345, *status[5:])) if status.st_ino == given else status)
+        is_given = (status.st_ino, status.st_ctime_ns) == given
+        return real(os.stat_result((*status[:4], 12345, *status[5:])) if is_given else status)
 
     monkeypatch.setattr(aot_cache, "distrust", distrust)
 
 
 def test_an_entry_of_another_user_is_refused(wasm: tuple[Path, Digest], monkeypatch: pytest.MonkeyPatch) -> None:
     first = precompile(*wasm, "fast")
-    given = first.path.stat().st_ino
+    given = identity(first.path)
     give_away(first.path, monkeypatch)
     again = precompile(*wasm, "fast")
     assert again.compiled
     assert "belongs to user 12345" in again.refused
-    assert again.path.stat().st_ino != given
-    given = again.path.parent.stat().st_ino
+    assert identity(again.path) != given
+    given = identity(again.path.parent)
     give_away(again.path.parent, monkeypatch)
     once_more = precompile(*wasm, "fast")
     assert once_more.compiled
     assert "belongs to user 12345" in once_more.refused
-    assert once_more.path.parent.stat().st_ino != given
+    assert identity(once_more.path.parent) != given
 
 
 def test_a_cache_of_another_user_is_not_used(
