@@ -63,11 +63,16 @@ def link_before(place: Workplace) -> tuple[str, ...]:
         "--no-wasm-opt",
         # A signature that differs between caller and function would be a trap at run time: refuse it here.
         "-Wl,--fatal-warnings",
+        # wasi-libc asks for main only weakly, which does not take it out of a static library.
+        "-Wl,--undefined=__main_argc_argv",
         # Names stay, for backtraces; debugging sections go, for they are many times the code.
         "-Wl,--strip-debug",
         # Below all data, so that a stack that overflows traps instead of overwriting.
         "-Wl,--stack-first",
         f"-Wl,-z,stack-size={place.recipe.build.settings.stack_bytes}",
+        # wasi-libc refers to main weakly, which takes no member from an archive: without this, a main that lies in a
+        # library (FFTW's libbench2) is left out, and a program that does nothing is linked.
+        "-Wl,-u,__main_argc_argv",
     )
 
 
