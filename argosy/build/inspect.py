@@ -11,6 +11,7 @@ from argosy.errors import ArgosyError, UsageError
 from argosy.model import wasm, wasm_code
 from argosy.model.digest import Digest
 from argosy.model.note import RecipeNote, mpi_abi, recipe_note
+from argosy.progress import progress
 
 MPI_MODULE = "argosy_mpi_"  # what the names of the modules that give MPI begin with; the ABI's version follows
 
@@ -70,7 +71,11 @@ def inspect(path: Path) -> Inspection:
     """Inspect the wasm file at `path`. Raises ArgosyError when it cannot be read or is no wasm module (WasmError)."""
     data = read_file(path)
     module = wasm.read(data, source=str(path))
-    code = list(wasm_code.functions(module))
+    code = []
+    with progress(f"inspect {path.name}", len(module.bodies), unit="function") as advance:
+        for function in wasm_code.functions(module):
+            code.append(function)
+            advance()
     vectorized = sorted((function for function in code if function.simd), key=lambda f: (-f.simd, f.index))
     imports: dict[str, list[str]] = {}
     for thing in module.imports:

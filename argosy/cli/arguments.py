@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from argosy import __version__
 from argosy.cli.build import add_build
@@ -47,6 +48,11 @@ _FAMILIES = (
 # argparse's words for a value that is not among an argument's choices.
 _CHOICE = re.compile(r"invalid choice: '(?P<wrong>.*)' \(choose from (?P<known>.*)\)", re.DOTALL)
 
+# What shells complete an argument with, in shtab's words for each shell.
+_FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
+_FOLDERS = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/", "tcsh": "d"}
+_COMPLETIONS = {"FILE": _FILES, "FOLDER": _FOLDERS, "HOST[::GUEST]": _FOLDERS}
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are UsageErrors, like all others, and that takes no abbreviated options."""
@@ -55,6 +61,13 @@ class Parser(argparse.ArgumentParser):
         settings.setdefault("allow_abbrev", False)
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(**settings)  # type: ignore[arg-type]
+
+    def add_argument(self, *words: Any, **settings: Any) -> argparse.Action:
+        action = super().add_argument(*words, **settings)
+        completion = _COMPLETIONS.get(str(action.metavar), _FILES if action.type is Path else None)
+        if completion is not None:
+            vars(action)["complete"] = completion
+        return action
 
     def error(self, message: str) -> NoReturn:
         advice = f"{self.format_usage().strip()}\n  more: {self.prog} --help"

@@ -30,7 +30,12 @@ def add_build(commands: Commands) -> None:
         "targets", nargs="*", metavar="TARGET", help="a recipe, a target such as `check`, or NAME=VALUE"
     )
     parser.add_argument(
-        "-C", "--folder", type=Path, default=Path(), help="the folder of the SConstruct (default: this)"
+        "-C",
+        "--folder",
+        type=Path,
+        metavar="FOLDER",
+        default=Path(),
+        help="the folder of the SConstruct (default: this)",
     )
     parser.add_argument("-j", "--jobs", type=int, help="how many jobs run at once")
     parser.add_argument("-n", "--dry-run", action="store_true", help="say what would be built, and build nothing")

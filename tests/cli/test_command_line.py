@@ -106,13 +106,26 @@ def test_completion_knows_every_command(shell: str, capsys: pytest.CaptureFixtur
     assert all(command in script for command in COMMANDS)
 
 
-def test_completion_works_in_a_real_bash() -> None:
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["insp"], ["inspect"]),
+        (["keys", "g"], ["generate"]),
+        (["run", "--read"], ["--read-only"]),
+        (["inspect", "mod"], ["module.wasm"]),
+        (["run", "--dir", "da"], ["data"]),
+        (["completion", "t"], ["tcsh"]),
+    ],
+)
+def test_completion_works_in_a_real_bash(typed: list[str], offered: list[str], tmp_path: Path) -> None:
+    (tmp_path / "module.wasm").touch()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data.txt").touch()
     script = argosy("completion", "bash").stdout
-    ask = (
-        f'{script}\nCOMP_WORDS=(argosy insp); COMP_CWORD=1; _shtab_argosy argosy insp argosy; echo "${{COMPREPLY[@]}}"'
-    )
-    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=30)
-    assert done.stdout.split() == ["inspect"], done.stderr
+    line = " ".join(["argosy", *typed])
+    ask = f"COMP_WORDS=({line}); COMP_CWORD={len(typed)}; _shtab_argosy argosy {typed[-1]}; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True, timeout=30, cwd=tmp_path)
+    assert done.stdout.split() == offered, done.stderr
 
 
 def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
