@@ -127,7 +127,8 @@ def _compile(work: Path, mpi: MpiLibrary | None, tools: Compiler, texts: Mapping
         (sources / name).write_text(text)
     library = engine.wasmtime_library()
     own = [sources / name for name in texts if name.endswith(".c") and not _of_glue(name)]
-    wasmtime = (str(library), f"-Wl,-rpath,{library.parent}")
+    # The wheel's library has no SONAME, so its whole path is recorded and nothing is searched for at start.
+    wasmtime = (str(library),)
     # The glue finds the launcher's own functions, and wasmtime's, among the executable's.
     _run(tools, work, *_FLAGS, *own, "-o", work / EXECUTABLE, "-rdynamic", *wasmtime, "-ldl")
     if mpi is None:
