@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +23,12 @@ from argosy.errors import UsageError, did_you_mean
 
 _EPILOG = """\
 a first run, from source to four ranks:
-  argosy keys generate                                   a key pair to sign with
-  argosy build hpcc                                      recipe -> build/hpcc/hpcc.wasm
-  argosy push build/hpcc/hpcc.wasm oci:layout:hpcc       sign it and put it in a folder
-  argosy run -n 4 oci:layout:hpcc                        verify, compile for this CPU, start mpiexec
+  argosy keys generate                                 a key pair to sign with
+  argosy keys trust ~/.config/argosy/argosy.pub 'layout/**'
+                                                       a policy: what it signs in folders of yours may run here
+  argosy build hpcc                                    recipe -> build/hpcc/hpcc.wasm
+  argosy push build/hpcc/hpcc.wasm oci:layout:hpcc     sign it and put it in a folder
+  argosy run -n 4 --dir . oci:layout:hpcc              verify, compile for this CPU, start mpiexec
 
 `argosy COMMAND --help` explains a command, with examples. `argosy doctor` says what this node has and lacks.
 exit status: 0 done, 1 failed, 2 used wrongly, 130 interrupted; `argosy run` gives the application's own."""
@@ -59,7 +62,9 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: object) -> None:
         settings.setdefault("allow_abbrev", False)
-        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        settings.setdefault(
+            "formatter_class", functools.partial(argparse.RawDescriptionHelpFormatter, max_help_position=32)
+        )
         super().__init__(**settings)  # type: ignore[arg-type]
 
     def add_argument(self, *words: Any, **settings: Any) -> argparse.Action:
