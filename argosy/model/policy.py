@@ -28,19 +28,23 @@ class Rule:
 
     `match` is `host[:port]/repository`, where `*` stands for one part of the path or a piece of it and `**` for any
     number of parts. A signature must have been made for the very repository that the artifact is taken from, unless
-    `signed_as` lists patterns of the names it may bear instead (for a mirror).
+    `signed_as` lists patterns of the names it may bear instead (for a mirror). `unnamed` also accepts signatures that
+    name no repository, as the bundles of cosign 3 do: then any artifact that these keys ever signed is accepted here.
     """
 
     match: str
     keys: tuple[str, ...]
     threshold: int = 1
     signed_as: tuple[str, ...] = ()
+    unnamed: bool = False
 
     def covers(self, repository: str) -> bool:
         return fits(self.match, repository)
 
-    def accepts_identity(self, identity: str, repository: str) -> bool:
-        """Whether a signature that names `identity` may stand for an artifact taken from `repository`."""
+    def accepts_identity(self, identity: str | None, repository: str) -> bool:
+        """Whether a signature that names `identity`, or nothing, may stand for an artifact taken from `repository`."""
+        if identity is None:
+            return self.unnamed
         if self.signed_as:
             return any(fits(pattern, identity) for pattern in self.signed_as)
         return identity == repository
@@ -66,7 +70,7 @@ class Policy:
             top.fail("version", f"{values['version']} is not known here; this Argosy reads version {VERSION}")
         keys = _keys(top)
         names = [key.name for key in keys]
-        tables = top.tables("repositories", ("match", "keys", "threshold", "signed_as"))
+        tables = top.tables("repositories", ("match", "keys", "threshold", "signed_as", "unnamed"))
         return cls(source=source, keys=keys, rules=tuple(_rule(table, names) for table in tables))
 
     def rule_for(self, repository: str) -> Rule | None:
@@ -112,4 +116,5 @@ def _rule(table: Table, names: list[str]) -> Rule:
         keys=keys,
         threshold=table.whole("threshold", 1, least=1, most=len(keys)),
         signed_as=signed_as,
+        unnamed=table.truth("unnamed", False),
     )

@@ -29,6 +29,7 @@ _ACCEPT = {"Accept": ", ".join((MANIFEST, INDEX, _DOCKER))}
 _DEFAULT_TAG = "latest"
 _PAGE = 1000
 _MOST_PAGES = 1000
+_MOST_REFERRERS = 256
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _NEXT = re.compile(r'\s*<([^<>\s]+)>\s*;\s*rel="?next"?')
 
@@ -129,6 +130,8 @@ class Remote:
         except NotFoundError:
             return []
         listed = Index.parse(stored.data, media_type=stored.descriptor.media_type).manifests
+        if len(listed) > _MOST_REFERRERS:
+            raise ArgosyError(f"{self.name}: {len(listed)} manifests refer to {digest}; so many are not read")
         found = []
         for entry in listed:
             manifest = Manifest.parse(self.manifest(entry.digest).data)

@@ -1,6 +1,8 @@
-"""Signatures where the artifact is: cosign's manifest at the tag `sha256-<hex>.sig`, read and added to."""
+"""Signatures where the artifact is: cosign's manifest at the tag `sha256-<hex>.sig`, and bundles that refer to it."""
 
 from __future__ import annotations
+
+import contextlib
 
 from argosy.errors import ArgosyError
 from argosy.model.artifact import Description
@@ -8,7 +10,7 @@ from argosy.model.digest import Digest
 from argosy.model.manifest import MANIFEST, Manifest
 from argosy.model.reference import Reference, check_repository
 from argosy.oci.registry import NotFoundError, Registry, StoredManifest, small_blob
-from argosy.sign import cosign
+from argosy.sign import bundle, cosign
 from argosy.sign.cosign import SignatureEntry
 from argosy.sign.keys import PrivateKey
 
@@ -34,7 +36,11 @@ def signed_name(reference: Reference, manifest: StoredManifest, repository: str 
 
 
 def read_signatures(registry: Registry, digest: Digest) -> list[SignatureEntry]:
-    """The signatures that are stored for the manifest `digest`, none of them checked."""
+    """The signatures that are stored for the manifest `digest`, none of them checked: cosign's `.sig` and bundles."""
+    return _simple_signatures(registry, digest) + _bundles(registry, digest)
+
+
+def _simple_signatures(registry: Registry, digest: Digest) -> list[SignatureEntry]:
     stored = _stored(registry, digest)
     if stored is None:
         return []
@@ -42,9 +48,26 @@ def read_signatures(registry: Registry, digest: Digest) -> list[SignatureEntry]:
         stored.data, media_type=stored.descriptor.media_type, what=f"{registry.name}: the manifest of signatures"
     )
     return [
-        SignatureEntry(payload=small_blob(registry, layer, limit=cosign.LARGEST_PAYLOAD), signature=signature)
+        cosign.simple(small_blob(registry, layer, limit=cosign.LARGEST_PAYLOAD), signature)
         for layer, signature in cosign.signature_layers(manifest)
     ]
+
+
+def _bundles(registry: Registry, digest: Digest) -> list[SignatureEntry]:
+    """Signatures in bundles that refer to the artifact; attestations and what cannot be read are passed over."""
+    found: list[SignatureEntry] = []
+    referrers = registry.referrers(digest, bundle.BUNDLE)
+    if len(referrers) > cosign.MOST_SIGNATURES:
+        raise ArgosyError(f"{registry.name}: {len(referrers)} bundles refer to {digest}; so many are not read")
+    for referrer in referrers:
+        if referrer.annotations.get(bundle.PREDICATE_ANNOTATION, bundle.SIGN_PREDICATE) != bundle.SIGN_PREDICATE:
+            continue
+        manifest = Manifest.parse(registry.manifest(referrer.digest).data)
+        for layer in manifest.layers[:1]:
+            data = small_blob(registry, layer, limit=bundle.LARGEST_BUNDLE)
+            with contextlib.suppress(ArgosyError):
+                found.append(bundle.entry(data))
+    return found
 
 
 def add_signature(registry: Registry, *, identity: str, digest: Digest, key: PrivateKey) -> bool:
@@ -75,7 +98,7 @@ def add_signature(registry: Registry, *, identity: str, digest: Digest, key: Pri
 def _has(registry: Registry, digest: Digest, payload: bytes, key: PrivateKey) -> bool:
     return any(
         entry.payload == payload and key.public.accepts(entry.signature, payload)
-        for entry in read_signatures(registry, digest)
+        for entry in _simple_signatures(registry, digest)
     )
 
 

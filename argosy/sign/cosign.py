@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from argosy.errors import ArgosyError
@@ -25,19 +26,24 @@ _IMAGE_CONFIG = "application/vnd.oci.image.config.v1+json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignatureEntry:
-    """One signature as it was found, not yet believed: the payload and the DER signature over it."""
+class Claim:
+    """What a payload says: that the manifest of this digest is the artifact of this name, where it gives a name."""
 
-    payload: bytes
-    signature: bytes
+    identity: str | None
+    digest: Digest
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
-    """What a payload says: that the manifest of this digest is the artifact of this name."""
+class SignatureEntry:
+    """One signature as it was found, not yet believed.
 
-    identity: str
-    digest: Digest
+    `signature` is DER, over the bytes `signed`; `claim` reads `payload`, once the signature is found good.
+    """
+
+    payload: bytes
+    signature: bytes
+    signed: bytes
+    claim: Callable[[bytes], Claim]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +78,12 @@ def sign(key: PrivateKey, *, identity: str, digest: Digest) -> SignatureEntry:
             "optional": None,
         }
     )
-    return SignatureEntry(payload=payload, signature=key.sign(payload))
+    return simple(payload, key.sign(payload))
+
+
+def simple(payload: bytes, signature: bytes) -> SignatureEntry:
+    """A signature directly over a simple-signing payload."""
+    return SignatureEntry(payload=payload, signature=signature, signed=payload, claim=claim)
 
 
 def claim(payload: bytes) -> Claim:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from argosy.errors import ArgosyError
 from argosy.model.digest import Digest
 from argosy.model.policy import Rule
-from argosy.sign.cosign import SignatureEntry, claim
+from argosy.sign.cosign import SignatureEntry
 from argosy.sign.trust import Trust
 
 
@@ -45,7 +45,7 @@ class _Good:
     """A signature that a key of the policy accepts, and what it says."""
 
     key: str
-    identity: str
+    identity: str | None
 
 
 def verify(trust: Trust, *, repository: str | None, digest: Digest, signatures: Sequence[SignatureEntry]) -> Verdict:
@@ -68,26 +68,29 @@ def verify(trust: Trust, *, repository: str | None, digest: Digest, signatures: 
     ]
     if repository is not None:
         return _decide(trust, repository, digest, good, steps)
-    verdicts = [_decide(trust, name, digest, good, list(steps)) for name in dict.fromkeys(one.identity for one in good)]
+    names = dict.fromkeys(one.identity for one in good if one.identity is not None)
+    verdicts = [_decide(trust, name, digest, good, list(steps)) for name in names]
+    if good and not names:
+        steps.append(Step(text="no signature names a repository: say which it is with --repository", held=False))
     accepted = next((verdict for verdict in verdicts if verdict.accepted), None)
     return accepted or (verdicts[0] if verdicts else _verdict(digest, None, (), steps))
 
 
 def _check(trust: Trust, entry: SignatureEntry, digest: Digest, label: str, steps: list[Step]) -> _Good | None:
     """The signature if a key of the policy made it, over this very digest; what was found is added to `steps`."""
-    name = next((name for name, key in trust.keys.items() if key.accepts(entry.signature, entry.payload)), None)
+    name = next((name for name, key in trust.keys.items() if key.accepts(entry.signature, entry.signed)), None)
     if name is None:
         steps.append(Step(text=f"{label} was made by no key of {trust.policy.source}, or was changed", held=False))
         return None
     try:
-        said = claim(entry.payload)
+        said = entry.claim(entry.payload)
     except ArgosyError as error:
         steps.append(Step(text=f"{label}, by key {name!r}: {error.what}", held=False))
         return None
     if said.digest != digest:
         steps.append(Step(text=f"{label}, by key {name!r}, is for another artifact: {said.digest}", held=False))
         return None
-    steps.append(Step(text=f"{label} was made by key {name!r} for {said.identity}", held=True))
+    steps.append(Step(text=f"{label} was made by key {name!r} for {said.identity or 'this digest'}", held=True))
     return _Good(key=name, identity=said.identity)
 
 
@@ -111,9 +114,8 @@ def _signers(rule: Rule, repository: str, good: Sequence[_Good], steps: list[Ste
     counted = set()
     for one in good:
         if not rule.accepts_identity(one.identity, repository):
-            steps.append(
-                Step(text=f"the signature by {one.key!r} is for another repository: {one.identity}", held=False)
-            )
+            named = f"is for another repository: {one.identity}" if one.identity else "names no repository (`unnamed`)"
+            steps.append(Step(text=f"the signature by {one.key!r} {named}", held=False))
         elif one.key not in rule.keys:
             steps.append(Step(text=f"the key {one.key!r} may not sign for {repository}", held=False))
         else:

@@ -11,7 +11,7 @@ from artifacts import key
 from argosy.model import strict_json
 from argosy.model.digest import Digest
 from argosy.model.policy import KeyFile, Policy, Rule
-from argosy.sign.cosign import SignatureEntry, sign
+from argosy.sign.cosign import sign, simple
 from argosy.sign.keys import PrivateKey
 from argosy.sign.trust import Trust
 from argosy.sign.verify import verify
@@ -74,7 +74,7 @@ def test_no_signature_and_no_rule_are_refused(keys: dict[str, PrivateKey]) -> No
 
 def test_a_changed_payload_is_refused(keys: dict[str, PrivateKey]) -> None:
     entry = sign(keys["mate"], identity=HERE, digest=DIGEST)
-    changed = replace(entry, payload=entry.payload.replace(b"hpc/argo", b"hpc/argO"))
+    changed = simple(entry.payload.replace(b"hpc/argo", b"hpc/argO"), entry.signature)
     assert "or was changed" in verify(trust(keys, MATE), repository=HERE, digest=DIGEST, signatures=[changed]).reason
 
 
@@ -101,9 +101,9 @@ def payload(**critical: object) -> bytes:
     ],
 )
 def test_what_a_trusted_key_signed_must_still_be_a_payload(keys: dict[str, PrivateKey], content: bytes) -> None:
-    good = SignatureEntry(payload=payload(), signature=keys["mate"].sign(payload()))
+    good = simple(payload(), keys["mate"].sign(payload()))
     assert verify(trust(keys, MATE), repository=HERE, digest=DIGEST, signatures=[good]).accepted
-    entry = SignatureEntry(payload=content, signature=keys["mate"].sign(content))
+    entry = simple(content, keys["mate"].sign(content))
     assert not verify(trust(keys, MATE), repository=HERE, digest=DIGEST, signatures=[entry]).accepted
 
 
