@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from argosy.cli.artifacts import REFERENCE_HELP, add_registry_options, open_reference
+from argosy.cli.artifacts import REFERENCE_HELP, add_registry_options
 from argosy.cli.commands import Commands, add_command, add_json
 from argosy.cli.keys import default_key
 from argosy.cli.output import print_json, print_pairs
@@ -43,36 +43,43 @@ def add_push(commands: Commands) -> None:
 
 
 def _push(options: argparse.Namespace) -> int:
-    from argosy.build.describe import describe
     from argosy.build.recipes import load
-    from argosy.oci.pack import pack
-    from argosy.oci.push import push
-    from argosy.oci.signatures import add_signature, signed_name
+    from argosy.model.reference import Reference
+    from argosy.pipeline.publish import publish
     from argosy.sign.keys import load_private
 
-    reference, registry = open_reference(options, options.reference)
+    reference = Reference.parse(options.reference)
     if reference.digest is not None:
         raise UsageError(
             f"{reference} names a digest, and what is pushed has its own", advice="name a tag: REPOSITORY:TAG"
         )
+    if reference.registry is not None and reference.tag is None:
+        reference = reference.tagged("latest")
     # The key is opened before anything is sent: a wrong passphrase must leave no unsigned artifact behind.
     key = None if options.no_sign else load_private(options.key or default_key())
-    recipe = load(options.recipe) if options.recipe is not None else None
-    packed = pack(options.file, describe(options.file, recipe=recipe, lock=_lock(options)))
-    tag = reference.tag or (None if reference.registry is None else "latest")
-    digest = push(packed, registry, tag=tag)
-    identity = None
-    if key is not None:
-        identity = signed_name(reference, registry.manifest(digest), options.repository)
-        add_signature(registry, identity=identity, digest=digest, key=key)
-    exact = f"{reference.name}@{digest}"
+    done = publish(
+        options.file,
+        reference,
+        key,
+        recipe=load(options.recipe) if options.recipe is not None else None,
+        lock=_lock(options),
+        repository=options.repository,
+        plain_http=options.plain_http,
+    )
+    exact = f"{reference.name}@{done.digest}"
     if options.json:
         print_json(
-            {"reference": exact, "tag": tag, "digest": digest, "wasm": packed.layer.digest, "signed_for": identity}
+            {
+                "reference": exact,
+                "tag": reference.tag,
+                "digest": done.digest,
+                "wasm": done.wasm,
+                "signed_for": done.identity,
+            }
         )
         return 0
-    signed = f"{identity}, by {key.public.fingerprint}" if key is not None else "not signed: no policy will accept it"
-    print_pairs([("pushed", exact), ("tag", tag or "none"), ("wasm", str(packed.layer.digest)), ("signed for", signed)])
+    signed = f"{done.identity}, by {key.public.fingerprint}" if key is not None else "not signed: no policy accepts it"
+    print_pairs([("pushed", exact), ("tag", reference.tag or "none"), ("wasm", str(done.wasm)), ("signed for", signed)])
     return 0
 
 

@@ -21,11 +21,12 @@ from argosy.sign.keys import PrivateKey, generate, load_private
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """Where the artifact is, by digest, and the name that it is signed for."""
+    """Where the artifact is, by digest; the digest of its module; the name that it is signed for (None: not signed)."""
 
     reference: Reference
     digest: Digest
-    identity: str
+    wasm: Digest
+    identity: str | None
 
 
 def developer_key(path: Path | None = None) -> PrivateKey:
@@ -70,14 +71,25 @@ def artifact_name(recipe: Recipe, program: str) -> str:
 
 
 def publish(
-    wasm: Path, reference: Reference, key: PrivateKey, *, recipe: Recipe | None = None, lock: Path | None = None
+    wasm: Path,
+    reference: Reference,
+    key: PrivateKey | None,
+    *,
+    recipe: Recipe | None = None,
+    lock: Path | None = None,
+    repository: str | None = None,
+    plain_http: bool = False,
 ) -> Published:
     """Push the program at `wasm` to `reference` and sign it with `key`; what is there already is not sent again.
 
-    A layout folder's artifact is signed for `layout/<name>`, a registry's for its repository.
+    A layout folder's artifact is signed for `repository`, by default `layout/<name>`; a registry's for its own. With
+    the key None it is not signed.
     """
-    registry = open_registry(reference)
-    digest = push(pack(wasm, describe(wasm, recipe=recipe, lock=lock)), registry, tag=reference.tag)
-    identity = signed_name(reference, registry.manifest(digest))
-    add_signature(registry, identity=identity, digest=digest, key=key)
-    return Published(reference=reference.at(digest), digest=digest, identity=identity)
+    registry = open_registry(reference, plain_http=plain_http)
+    packed = pack(wasm, describe(wasm, recipe=recipe, lock=lock))
+    digest = push(packed, registry, tag=reference.tag)
+    identity = None
+    if key is not None:
+        identity = signed_name(reference, registry.manifest(digest), repository)
+        add_signature(registry, identity=identity, digest=digest, key=key)
+    return Published(reference=reference.at(digest), digest=digest, wasm=packed.layer.digest, identity=identity)
