@@ -13,7 +13,8 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from argosy import process
@@ -29,7 +30,8 @@ EXECUTABLE = "argosy-launch"
 GLUE = "argosy-mpi.so"
 SOURCES = Path(__file__).with_name("src")
 _FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g1", "-Wall", "-Wextra", "-Werror", "-fPIC")
-_DECLARATION = re.compile(r"\b(P?MPI_\w+)\s*\(")
+_IDENTIFIER = re.compile(r"\bMPI_\w+")
+_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 
 
 def launcher(mpi: MpiLibrary | None) -> Path:
@@ -67,11 +69,11 @@ def _of_glue(name: str) -> bool:
     return name.startswith("mpi_")
 
 
-def _generated_glue(functions: frozenset[str]) -> dict[str, str]:
-    """The C of the glue that is generated, for an MPI library that declares `functions`."""
+def _generated_glue(declared: frozenset[str]) -> dict[str, str]:
+    """File names and texts of the glue that is generated, for an mpi.h that declares these functions and constants."""
     from argosy.mpi import glue
 
-    return glue.generate(functions)
+    return glue.generate(declared)
 
 
 def _key(mpi: MpiLibrary | None, tools: Compiler, texts: Mapping[str, str]) -> str:
@@ -125,30 +127,51 @@ def _compile(work: Path, mpi: MpiLibrary | None, tools: Compiler, texts: Mapping
     sources.mkdir()
     for name, text in texts.items():
         (sources / name).write_text(text)
-    library = engine.wasmtime_library()
-    own = [sources / name for name in texts if name.endswith(".c") and not _of_glue(name)]
-    # The wheel's library has no SONAME, so its whole path is recorded and nothing is searched for at start.
-    wasmtime = (str(library),)
-    # The glue finds the launcher's own functions, and wasmtime's, among the executable's.
-    _run(tools, work, *_FLAGS, *own, "-o", work / EXECUTABLE, "-rdynamic", *wasmtime, "-ldl")
-    if mpi is None:
-        return
-    generated = _generated_glue(_declared_functions(tools, work, mpi))
-    for name, text in generated.items():
-        (sources / name).write_text(text)
-    by_hand = [name for name in texts if _of_glue(name)]
-    glue = [sources / name for name in (*by_hand, *generated) if name.endswith(".c")]
-    run_paths = dict.fromkeys(f"-Wl,-rpath,{path.parent}" for path in mpi.libraries)
-    link = (*mpi.flags, *run_paths)
-    _run(tools, work, *_FLAGS, "-shared", f"-I{sources}", *glue, "-o", work / GLUE, *link)
+    own = [name for name in texts if not _of_glue(name)]
+    # The glue finds the launcher's own functions, and wasmtime's, among the executable's. The wheel's library has no
+    # SONAME, so its whole path is recorded and nothing is searched for at start.
+    executable = _objects(tools, work, own, ())
+    _run(tools, work, *executable, "-o", work / EXECUTABLE, "-rdynamic", engine.wasmtime_library(), "-ldl")
+    if mpi is not None:
+        generated = _generated_glue(_declared(tools, work, mpi))
+        for name, text in generated.items():
+            (sources / name).write_text(text)
+        by_hand = [name for name in texts if _of_glue(name)]
+        glue = _objects(tools, work, [*by_hand, *generated], _compile_flags(mpi))
+        run_paths = dict.fromkeys(f"-Wl,-rpath,{path.parent}" for path in mpi.libraries)
+        _run(tools, work, "-shared", *glue, "-o", work / GLUE, *mpi.flags, *run_paths)
+    shutil.rmtree(work / "objects")
 
 
-def _declared_functions(tools: Compiler, work: Path, mpi: MpiLibrary) -> frozenset[str]:
-    """The MPI functions that the library's own mpi.h declares."""
+def _objects(tools: Compiler, work: Path, names: Iterable[str], flags: tuple[str, ...]) -> list[Path]:
+    """Compile the C files among `names`, as many at once as there are cores."""
+    (work / "objects").mkdir(exist_ok=True)
+    units = [(work / "src" / name, work / "objects" / f"{name}.o") for name in names if name.endswith(".c")]
+    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
+        runs = [pool.submit(_run, tools, work, *_FLAGS, *flags, "-c", source, "-o", out) for source, out in units]
+        for done in runs:
+            done.result()
+    return [out for _, out in units]
+
+
+def _compile_flags(mpi: MpiLibrary) -> tuple[str, ...]:
+    """Those of the library's flags that compiling needs: a linker's would only bring warnings."""
+    kept: list[str] = []
+    words = iter(mpi.flags)
+    for word in words:
+        if word in ("-I", "-D", "-isystem"):
+            kept += [word, next(words, "")]
+        elif word.startswith(("-I", "-D", "-isystem", "-pthread")):
+            kept.append(word)
+    return tuple(kept)
+
+
+def _declared(tools: Compiler, work: Path, mpi: MpiLibrary) -> frozenset[str]:
+    """Every MPI identifier, function or constant, that the library's own mpi.h declares or defines."""
     probe = work / "src" / "probe.h"
     probe.write_text("#include <mpi.h>\n")
-    include_flags = [word for word in mpi.flags if word.startswith(("-I", "-D"))]
-    return frozenset(_DECLARATION.findall(_run(tools, work, "-E", "-xc", *include_flags, probe)))
+    text = _run(tools, work, "-E", "-dD", "-xc", *_compile_flags(mpi), probe)
+    return frozenset(_IDENTIFIER.findall(_STRING.sub("", text)))
 
 
 def _run(tools: Compiler, work: Path, *arguments: str | Path) -> str:
