@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from argosy.cli.commands import Commands, add_command, add_json
+from argosy.cli.keys import default_key
 from argosy.cli.output import print_json, print_pairs
 
 if TYPE_CHECKING:
@@ -85,11 +86,26 @@ def _build_parts() -> tuple[Part, ...]:
 
     return (
         _toolchain(),
+        _key(),
         package("scons", "builds recipes"),
         package("cmake", "builds recipes of the kind cmake"),
         package("ninja", "runs what cmake generates"),
         tool("make", "builds recipes of the kinds make and autotools", "apt install make", optional=False),
         *(tool(*words) for words in _OPTIONAL_TOOLS),
+    )
+
+
+def _key() -> Part:
+    from argosy.site.doctor import ABSENT, OK, Part
+
+    key = default_key()
+    return Part(
+        name="signing key",
+        state=OK if key.is_file() else ABSENT,
+        found=str(key) if key.is_file() else "none",
+        purpose="signs what you publish",
+        advice="" if key.is_file() else "argosy keys generate",
+        facts={"file": key},
     )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from argosy.errors import ArgosyError
 from argosy.folders import cache_root
 from argosy.launcher import compiler, mpi_library
+from argosy.sign.trust import load_trust
 from argosy.site import cpu
 
 OK, MISSING, WARNING, ABSENT = "ok", "missing", "warning", "absent"
@@ -44,7 +45,8 @@ class Part:
 
 def node_parts() -> tuple[Part, ...]:
     """The parts that running needs, in the order in which they are used."""
-    return (_python(), _engine(), _processor(), _mpi(), _compiler(), _launchers(), _cache(), _aot_cache(), _disk())
+    looks = (_python, _engine, _processor, _mpi, _compiler, _launchers, _policy, _cache, _aot_cache, _disk)
+    return tuple(look() for look in looks)
 
 
 def can_run(parts: tuple[Part, ...]) -> bool:
@@ -182,6 +184,23 @@ def _launchers() -> Part:
         found=f"{len(built)} built" if built else "not built yet: the first run builds it",
         purpose="starts each rank",
         facts={"built": built},
+    )
+
+
+def _policy() -> Part:
+    purpose = "says whose signatures are trusted; without one nothing but --unsigned files runs"
+    try:
+        trust = load_trust()
+    except ArgosyError as error:
+        advice = "argosy keys trust PUBLIC-KEY 'HOST/REPOSITORY' makes a first one"
+        return Part(name="trust policy", state=WARNING, found=error.what, purpose=purpose, advice=advice)
+    keys = {name: str(key.fingerprint) for name, key in trust.keys.items()}
+    return Part(
+        name="trust policy",
+        state=OK,
+        found=f"{trust.policy.source}, {len(keys)} keys, {len(trust.policy.rules)} rules",
+        purpose=purpose,
+        facts={"file": trust.policy.source, "keys": keys},
     )
 
 

@@ -181,10 +181,43 @@ def test_doctor_tells_parts_as_json_and_by_its_status_whether_runs_are_possible(
     done = argosy("doctor", "--json", env=environment)
     report = json.loads(done.stdout)
     parts = {part["name"]: part for part in report["parts"]["run"] + report["parts"]["build"]}
-    assert {"Python", "wasmtime", "MPI", "C compiler", "cache", "AOT cache", "disk", "toolchain", "scons"} <= set(parts)
+    assert {
+        "Python",
+        "wasmtime",
+        "MPI",
+        "C compiler",
+        "cache",
+        "AOT cache",
+        "disk",
+        "trust policy",
+        "toolchain",
+    } <= set(parts)
     assert report["can_run"] == (done.returncode == 0)
     assert parts["cache"]["facts"]["folder"] == str(tmp_path / "cache")
     assert not (tmp_path / "cache").exists()  # looking makes nothing
+
+
+def test_doctor_on_a_bare_node_explains_each_part(tmp_path: Path) -> None:
+    """No program on PATH: what comes with this Python is found all the same, and each other part has its advice."""
+    environment = {"PATH": str(tmp_path), "HOME": str(tmp_path), "ARGOSY_CACHE": str(tmp_path / "cache")}
+    report = json.loads(argosy("doctor", "--json", env=environment).stdout)
+    parts = report["parts"]["run"] + report["parts"]["build"]
+    assert {part["name"] for part in parts if part["state"] != "ok"} >= {
+        "make",
+        "trust policy",
+        "skopeo",
+        "signing key",
+    }
+    assert all(part["advice"] and part["purpose"] for part in parts if part["state"] != "ok")
+
+
+def test_doctor_names_a_broken_toolchain(tmp_path: Path) -> None:
+    half = tmp_path / "cache/toolchains/packages-half"
+    half.mkdir(parents=True)
+    (half / "argosy-toolchain.json").write_text("{")
+    report = json.loads(argosy("doctor", "--json", env={**os.environ, "ARGOSY_CACHE": str(tmp_path / "cache")}).stdout)
+    (part,) = [part for part in report["parts"]["build"] if part["name"] == "toolchain"]
+    assert part["state"] == "warning" and f"broken: {half}" in part["found"] and str(half) in part["advice"]
 
 
 def test_doctor_names_what_is_missing_what_it_is_for_and_how_to_get_it(tmp_path: Path) -> None:
