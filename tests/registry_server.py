@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 
 import requests
 from needs import program
@@ -49,15 +49,19 @@ def registry_server(folder: Path, *, passwords: bool = False) -> Iterator[Regist
     users = folder / "htpasswd"
     htpasswd = program("htpasswd", "apt-get install apache2-utils")
     users.write_bytes(subprocess.run([htpasswd, "-Bbn", USER, PASSWORD], check=True, capture_output=True).stdout)
-    text = Template(CONFIGURATION.read_text()).safe_substitute(
-        ADDRESS=host, STORAGE=folder / "storage", HTPASSWD=users, SECRET="only-for-the-tests"
-    )
+    text = CONFIGURATION.read_text()
     if not passwords:
         text = text[: text.index("auth:")] + text[text.index("health:") :]
     configuration = folder / "config.yml"
     configuration.write_text(text)
+    environment = {
+        **os.environ,
+        "REGISTRY_HTTP_ADDR": host,
+        "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(folder / "storage"),
+        **({"REGISTRY_AUTH_HTPASSWD_PATH": str(users)} if passwords else {}),
+    }
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([server, "serve", configuration], stdout=log, stderr=log)
+        process = subprocess.Popen([server, "serve", configuration], env=environment, stdout=log, stderr=log)
     try:
         _wait(host, process, folder / "log")
         yield RegistryServer(host=host, storage=folder / "storage", process=process)

@@ -17,7 +17,7 @@ from argosy.files import lock, sha256_of, whole_file, write_whole
 from argosy.model import strict_json
 from argosy.model.digest import Digest
 from argosy.model.manifest import MANIFEST, REF_NAME, Descriptor, Index, Manifest, declared_media_type
-from argosy.oci.registry import Advance, NotFoundError, StoredManifest, check_manifest_digest, copy_checked
+from argosy.oci.registry import Advance, NotFoundError, StoredManifest, check_manifest_digest, copy_checked, open_source
 from argosy.sign.cosign import is_companion_tag
 
 _LAYOUT = strict_json.write({"imageLayoutVersion": "1.0.0"})
@@ -45,31 +45,27 @@ class Layout:
         return StoredManifest(descriptor=Descriptor(media_type=media_type, digest=digest, size=len(data)), data=data)
 
     def blob(self, descriptor: Descriptor, file: IO[bytes], advance: Advance) -> None:
-        path = self._blob_path(descriptor.digest)
-        try:
-            with path.open("rb") as source:
-                copy_checked(iter(lambda: source.read(_CHUNK), b""), descriptor, file, advance, self.name)
-        except FileNotFoundError:
-            raise NotFoundError(f"{self.name} has no blob {descriptor.digest}") from None
-        except PermissionError as error:
-            raise ArgosyError(f"cannot read {path}: {error.strerror}") from error
+        if not self.has_blob(descriptor):
+            raise NotFoundError(f"{self.name} has no blob {descriptor.digest}")
+        with open_source(self._blob_path(descriptor.digest)) as source:
+            copy_checked(iter(lambda: source.read(_CHUNK), b""), descriptor, file, advance, self.name)
 
     def has_blob(self, descriptor: Descriptor) -> bool:
-        return self._blob_path(descriptor.digest).is_file()
+        with self._reachable():
+            return self._blob_path(descriptor.digest).is_file()
 
     def put_blob(self, descriptor: Descriptor, source: Path | bytes, advance: Advance) -> None:
         path = self._blob_path(descriptor.digest)
-        # A blob that was damaged where it lies is put right by storing it again.
-        if path.is_file() and sha256_of(path) == descriptor.digest.hex:
+        with self._reachable():
+            # A blob that was damaged where it lies is put right by storing it again.
+            there = path.is_file() and sha256_of(path) == descriptor.digest.hex
+        if there:
             advance(descriptor.size)
             return
         self._prepare()
-        with whole_file(path) as file:
-            if isinstance(source, bytes):
-                copy_checked([source], descriptor, file, advance, "the artifact")
-            else:
-                with source.open("rb") as opened:
-                    copy_checked(iter(lambda: opened.read(_CHUNK), b""), descriptor, file, advance, str(source))
+        place = "the artifact" if isinstance(source, bytes) else str(source)
+        with open_source(source) as opened, whole_file(path) as file:
+            copy_checked(iter(lambda: opened.read(_CHUNK), b""), descriptor, file, advance, place)
 
     def put_manifest(self, data: bytes, media_type: str, tag: str | None) -> Descriptor:
         entry = Descriptor(media_type=media_type, digest=Digest.of(data), size=len(data))
@@ -142,15 +138,24 @@ class Layout:
 
     def _prepare(self) -> None:
         """Make the folder a layout. Another writer may be doing so too: oci-layout is there before anything else."""
-        others = [one for one in self.path.iterdir() if not one.name.startswith(".")] if self.path.is_dir() else []
-        if (self.path / "oci-layout").is_file():
-            return
+        with self._reachable():
+            others = [one for one in self.path.iterdir() if not one.name.startswith(".")] if self.path.is_dir() else []
+            if (self.path / "oci-layout").is_file():
+                return
         if others:
             raise ArgosyError(
                 f"{self.path} is a folder with other things in it, not an image layout",
                 advice="name a new or empty folder",
             )
         write_whole(self.path / "oci-layout", _LAYOUT)
+
+    @contextlib.contextmanager
+    def _reachable(self) -> Iterator[None]:
+        """Tells what the operating system does not allow."""
+        try:
+            yield
+        except OSError as error:
+            raise ArgosyError(f"cannot use the image layout {self.path}: {error.strerror}") from error
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[Index]:

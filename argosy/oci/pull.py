@@ -115,8 +115,13 @@ def pull_verified(
 def _fetch(registry: Registry, layer: Descriptor, modules: Path, reference: Reference) -> Path:
     """The layer's file in the cache: the one that is there, hashed again, or a new one, hashed while it is written."""
     path = modules / layer.digest.algorithm / f"{layer.digest.hex}.wasm"
-    if path.is_file() and sha256_of(path) == layer.digest.hex:
-        return path
+    try:
+        if path.is_file() and sha256_of(path) == layer.digest.hex:
+            return path
+    except OSError as error:
+        raise ArgosyError(
+            f"cannot use the cache {modules}: {error.strerror}", advice="choose a folder of your own with $ARGOSY_CACHE"
+        ) from error
     with progress(f"pull {reference}", layer.size) as advance, whole_file(path) as file:
         registry.blob(layer, file, advance)
     return path

@@ -76,6 +76,16 @@ def small_blob(registry: Registry, descriptor: Descriptor, *, limit: int = LARGE
     return file.getvalue()
 
 
+def open_source(source: Path | bytes) -> IO[bytes]:
+    """A blob's bytes, opened to be read. Raises ArgosyError when the file cannot be."""
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise ArgosyError(f"cannot read {source}: {error.strerror}") from error
+
+
 def copy_checked(
     pieces: Iterable[bytes], descriptor: Descriptor, file: IO[bytes], advance: Advance, place: str
 ) -> None:

@@ -17,7 +17,7 @@ from argosy.errors import ArgosyError
 from argosy.model.digest import Digest
 from argosy.model.manifest import Descriptor
 from argosy.oci.challenge import origin
-from argosy.oci.registry import Advance
+from argosy.oci.registry import Advance, open_source
 from argosy.oci.transport import Body, Transport, UnreachableError
 
 WHOLE = 16 << 20  # bytes: a larger blob is sent in chunks of this size
@@ -60,7 +60,7 @@ def upload(
         advance(amount)
 
     for attempt in range(1, _ATTEMPTS + 1):
-        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        with open_source(source) as file:
             try:
                 _send(transport, repository, descriptor, file, count, action)
                 return

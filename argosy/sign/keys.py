@@ -97,7 +97,7 @@ def generate(private: Path, *, password: str | None = None) -> KeyPair:
     if public == private:
         raise UsageError(f"{private} is the public key's name", advice="name the private key, as in argosy.key")
     for path in (private, public):
-        if path.exists() or path.is_symlink():
+        if os.path.lexists(path):
             raise UsageError(
                 f"there is a key at {path} already",
                 advice="it is never overwritten; choose another name, or move the old key away yourself",

@@ -41,7 +41,8 @@ def load_trust(path: Path | None = None) -> Trust:
     a key cannot be read, or when one key bears two names (it would count twice towards a threshold).
     """
     places = [path] if path is not None else policy_places()
-    found = next((place for place in places if place.exists()), None)
+    # One that cannot be reached is found, and then refused: it must not give way to a laxer one.
+    found = next((place for place in places if not _absent(place)), None)
     if found is None:
         raise ArgosyError(
             f"there is no trust policy at {' or '.join(str(place) for place in places)}",
@@ -76,6 +77,16 @@ def write_policy(path: Path, *, keys: Mapping[str, PublicKey], repositories: Seq
     text = "\n".join(lines)
     Policy.parse(text, source=str(path))
     write_whole(path, text.encode())
+
+
+def _absent(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _read(path: Path) -> str:

@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -20,7 +21,7 @@ from argosy.model.digest import Digest
 from argosy.model.manifest import MANIFEST, Descriptor, Manifest
 from argosy.model.reference import Reference
 from argosy.oci.layout import Layout
-from argosy.oci.pull import UntrustedError, check, pull_verified
+from argosy.oci.pull import UntrustedError, _fetch, check, pull_verified
 from argosy.oci.push import push
 from argosy.oci.registry import Advance
 from argosy.oci.signatures import add_signature, read_signatures, signed_name
@@ -210,3 +211,40 @@ def test_a_full_disk_is_told_and_leaves_no_half_of_a_module(tmp_path: Path) -> N
     assert f"cannot write {cache}" in full.stdout and "free some space" in full.stdout
     assert [path for path in cache.rglob("*") if path.is_file()] == []
     assert subprocess.run(arguments).returncode == 0
+
+
+@pytest.fixture
+def forbidden(tmp_path: Path) -> Iterator[Path]:
+    """A folder that this process may not enter; root becomes nobody for as long."""
+    folder = tmp_path / "forbidden"
+    folder.mkdir(mode=0o000)
+    root = os.geteuid() == 0
+    if root:
+        tmp_path.chmod(0o755)
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o700)
+
+
+def test_a_cache_that_may_not_be_entered_is_told(port: Harbour, forbidden: Path) -> None:
+    layer = port.packed.layer
+    with pytest.raises(ArgosyError, match=rf"cannot use the cache {forbidden}.*denied") as refusal:
+        _fetch(port.registry, layer, forbidden, port.reference)
+    assert "ARGOSY_CACHE" in refusal.value.advice
+
+
+def test_a_layout_that_may_not_be_entered_is_told(forbidden: Path) -> None:
+    layout = Layout(forbidden / "dist")
+    blob = Descriptor(media_type="application/wasm", digest=Digest.of(b"x"), size=1)
+    for attempt in (
+        lambda: layout.tags(),
+        lambda: layout.has_blob(blob),
+        lambda: layout.put_blob(blob, b"x", lambda amount: None),
+        lambda: layout.put_manifest(b"{}", "application/other", None),
+    ):
+        with pytest.raises(ArgosyError, match="denied"):
+            attempt()
