@@ -29,6 +29,7 @@ uint32_t slot_new(struct handles *handles, uint64_t host, struct slot **given) {
         }
         index = handles->used++;
         handles->slots[index].generation = 1;
+        handles->slots[index].mark = 0;
     }
     struct slot *slot = &handles->slots[index];
     slot->host = host;

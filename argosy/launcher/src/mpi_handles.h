@@ -22,6 +22,7 @@ struct slot {
     uint32_t generation;
     uint32_t references; /* how many times the guest was given this handle; 0 in a free slot */
     uint32_t next_free;
+    uint32_t mark; /* the array of requests that it was last seen in */
 };
 
 struct handles {
@@ -153,5 +154,6 @@ extern struct type_info type_predefined[0x200]; /* by guest handle - 0x200, gene
 
 /* Requests own the memory that their call needs until they complete. */
 uint32_t request_out_with(MPI_Request host, struct scratch *owned);
+void request_forget(int32_t guest); /* drop the handle, not the memory: the request may be active */
 
 #endif

@@ -239,6 +239,8 @@ wasmtime_error_t *wasmtime_func_call_unchecked(wasmtime_context_t *context, cons
 wasm_functype_t *wasmtime_func_type(const wasmtime_context_t *context, const wasmtime_func_t *function);
 uint8_t *wasmtime_memory_data(const wasmtime_context_t *context, const wasmtime_memory_t *memory);
 size_t wasmtime_memory_data_size(const wasmtime_context_t *context, const wasmtime_memory_t *memory);
+wasmtime_error_t *wasmtime_memory_grow(wasmtime_context_t *context, const wasmtime_memory_t *memory, uint64_t delta,
+                                       uint64_t *previous);
 bool wasmtime_table_get(wasmtime_context_t *context, const wasmtime_table_t *table, uint64_t index,
                         wasmtime_val_t *value);
 void wasmtime_val_unroot(wasmtime_val_t *value);

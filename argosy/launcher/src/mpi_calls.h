@@ -1,0 +1,74 @@
+/* What the generated calls share: arrays whose elements have a meaning of their own.
+ *
+ * Invariants.
+ * - A function that reads an array got it from ints_in and the like: it is a copy in the node's memory.
+ * - A function that writes an array back was preceded by a check of the same address and length.
+ */
+#ifndef ARGOSY_MPI_CALLS_H
+#define ARGOSY_MPI_CALLS_H
+
+#include "mpi_buffers.h"
+
+/* May MPI apply this operation to this datatype? Users' operations take any, predefined ones what the node computes as
+ * the guest would. MPI_REPLACE and MPI_NO_OP only move data. */
+static inline bool reducible(int32_t operation, const struct type_info *type) {
+    return __builtin_expect(type->reducible, 1) || (uint32_t)operation >= HANDLE_FIRST_DYNAMIC ||
+           operation == ABI_MPI_REPLACE || operation == ABI_MPI_NO_OP;
+}
+
+/* How many edges a graph has: the last of its cumulated degrees; how many neighbours a list of degrees means. What is
+ * not a number of neighbours gives -1, which no array has for a length. */
+static inline int64_t last_of(const int *cumulated, int32_t count) {
+    return count > 0 ? cumulated[count - 1] : 0;
+}
+static inline int64_t sum_of(const int *degrees, int32_t count) {
+    int64_t sum = 0;
+    for (int32_t i = 0; i < count; i++) {
+        if (degrees[i] < 0) {
+            return -1;
+        }
+        sum += degrees[i];
+    }
+    return sum;
+}
+
+/* MPI_UNWEIGHTED, MPI_WEIGHTS_EMPTY, or that many weights. */
+static inline int *weights_in(struct scratch *scratch, uint32_t address, int64_t count) {
+    return address == ABI_MPI_UNWEIGHTED      ? MPI_UNWEIGHTED
+           : address == ABI_MPI_WEIGHTS_EMPTY ? MPI_WEIGHTS_EMPTY
+                                              : ints_in(scratch, address, count);
+}
+
+/* Distributions of a distributed array (`kinds`), or their arguments; false for an unknown kind. */
+static inline bool distributions_in(int *values, int64_t count, bool kinds) {
+    for (int64_t i = 0; i < count; i++) {
+        if (kinds) {
+            if (!constant_in(constants_distributions, values[i], &values[i])) {
+                return false;
+            }
+        } else if (values[i] == ABI_MPI_DISTRIBUTE_DFLT_DARG) {
+            values[i] = MPI_DISTRIBUTE_DFLT_DARG;
+        }
+    }
+    return true;
+}
+
+static inline void ranks_in(int *ranks, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        ranks[i] = ranks[i] == ABI_MPI_PROC_NULL ? MPI_PROC_NULL : ranks[i];
+    }
+}
+
+static inline void ranks_out(uint32_t address, int64_t count, const int *ranks) {
+    for (int64_t i = 0; i < count; i++) {
+        put32(address + (uint32_t)i * 4, rank_out(ranks[i]));
+    }
+}
+
+static inline void ints_out(uint32_t address, int64_t count, const int *values) {
+    for (int64_t i = 0; i < count; i++) {
+        put32(address + (uint32_t)i * 4, values[i]);
+    }
+}
+
+#endif

@@ -1,0 +1,183 @@
+/* Single procedures that the kinds of their parameters do not describe.
+ *
+ * Invariants.
+ * - The buffer that the guest attaches for MPI_Bsend is never MPI's: a library keeps pointers of its own in there, which
+ *   a guest could change. MPI gets as much memory of the node; the guest gets its address back when it detaches.
+ * - What only one side of a call has to give (the peer communicator at the leader) is not looked at on the other.
+ */
+#include "mpi_buffers.h"
+
+#include <stdlib.h>
+
+/* --- buffered sends ---------------------------------------------------------------------------------------------- */
+
+static void *attached;
+static uint32_t attached_address;
+
+IMPORT(MPI_Buffer_attach) {
+    ENTER("MPI_Buffer_attach")
+    void *inside;
+    int32_t wrong = buffer_bytes((uint32_t)v[0].i32, v[1].i32, &inside);
+    if (wrong != 0 || attached != NULL) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "buffer", wrong != 0 ? wrong : ABI_MPI_ERR_BUFFER);
+        return NULL;
+    }
+    /* The guest reckons with the ABI's MPI_BSEND_OVERHEAD, which is at least the node's. */
+    void *memory = malloc((size_t)v[1].i32 + 1);
+    if (memory == NULL) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "size", ABI_MPI_ERR_NO_MEM);
+        return NULL;
+    }
+    int code = MPI_Buffer_attach(memory, v[1].i32);
+    if (code == MPI_SUCCESS) {
+        attached = memory;
+        attached_address = (uint32_t)v[0].i32;
+    } else {
+        free(memory);
+    }
+    v[0].i32 = error_out(code);
+    return NULL;
+}
+
+IMPORT(MPI_Buffer_detach) {
+    ENTER("MPI_Buffer_detach")
+    uint32_t address_at = (uint32_t)v[0].i32, size_at = (uint32_t)v[1].i32;
+    if (!room(address_at, 1, 4) || !room(size_at, 1, 4)) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "buffer_addr", ABI_MPI_ERR_ARG);
+        return NULL;
+    }
+    void *memory = NULL;
+    int size = 0;
+    int code = MPI_Buffer_detach(&memory, &size);
+    if (code == MPI_SUCCESS) {
+        put32(address_at, (int32_t)attached_address);
+        put32(size_at, size);
+        free(attached);
+        attached = NULL;
+        attached_address = 0;
+    }
+    v[0].i32 = error_out(code);
+    return NULL;
+}
+
+/* --- info --------------------------------------------------------------------------------------------------------- */
+
+/* MPI_Info_get's value: at most valuelen characters and a NUL. */
+IMPORT(MPI_Info_get) {
+    ENTER("MPI_Info_get")
+    struct scratch scratch = {NULL};
+    MPI_Info info;
+    int32_t length = v[2].i32, found_handle = v[0].i32;
+    char *key = string_in(&scratch, (uint32_t)v[1].i32);
+    char *value = length < 0 ? NULL : scratch_take(&scratch, (uint64_t)length + 1);
+    if (!info_in(found_handle, &info) || info == MPI_INFO_NULL) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "info", ABI_MPI_ERR_INFO);
+    } else if (key == NULL) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "key", ABI_MPI_ERR_INFO_KEY);
+    } else if (value == NULL) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "valuelen", ABI_MPI_ERR_ARG);
+    } else if (!room((uint32_t)v[3].i32, 1, 1) || !room((uint32_t)v[4].i32, 1, 4)) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "value", ABI_MPI_ERR_ARG);
+    } else {
+        int flag = 0;
+        value[0] = 0;
+        int code = MPI_Info_get(info, key, length, value, &flag);
+        size_t size = strnlen(value, (size_t)length) + 1;
+        if (code == MPI_SUCCESS && flag && !room((uint32_t)v[3].i32, 1, size)) {
+            v[0].i32 = refuse(MPI_COMM_WORLD, here, "value", ABI_MPI_ERR_ARG);
+            scratch_free(&scratch);
+            return NULL;
+        }
+        if (code == MPI_SUCCESS) {
+            put32((uint32_t)v[4].i32, flag);
+            if (flag) {
+                put_string((uint32_t)v[3].i32, size, value);
+            }
+        }
+        v[0].i32 = error_out(code);
+    }
+    scratch_free(&scratch);
+    return NULL;
+}
+
+#if HAVE_MPI_Info_get_string
+/* In and out: *buflen is the room with its NUL, then what the value needs. */
+IMPORT(MPI_Info_get_string) {
+    ENTER("MPI_Info_get_string")
+    struct scratch scratch = {NULL};
+    MPI_Info info;
+    uint32_t length_at = (uint32_t)v[2].i32, value_at = (uint32_t)v[3].i32, flag_at = (uint32_t)v[4].i32;
+    char *key = string_in(&scratch, (uint32_t)v[1].i32);
+    int length = room(length_at, 1, 4) ? get32(length_at) : -1;
+    char *value = length < 0 ? NULL : scratch_take(&scratch, (uint64_t)length + 1);
+    if (!info_in(v[0].i32, &info) || info == MPI_INFO_NULL) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "info", ABI_MPI_ERR_INFO);
+    } else if (key == NULL) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "key", ABI_MPI_ERR_INFO_KEY);
+    } else if (value == NULL || !room(value_at, length, 1) || !room(flag_at, 1, 4)) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, value == NULL ? "buflen" : "value", ABI_MPI_ERR_ARG);
+    } else {
+        int room_given = length, flag = 0;
+        value[0] = 0;
+        int code = MPI_Info_get_string(info, key, &length, value, &flag);
+        if (code == MPI_SUCCESS) {
+            put32(flag_at, flag);
+            if (flag) {
+                put32(length_at, length);
+                if (room_given > 0) {
+                    put_string(value_at, (uint64_t)room_given, value);
+                }
+            }
+        }
+        v[0].i32 = error_out(code);
+    }
+    scratch_free(&scratch);
+    return NULL;
+}
+#endif
+
+/* --- intercommunicators ------------------------------------------------------------------------------------------- */
+
+IMPORT(MPI_Intercomm_create) {
+    ENTER("MPI_Intercomm_create")
+    struct comm_info *local = comm_info_in(v[0].i32), *peer = NULL;
+    int tag = 0, remote_leader = 0;
+    if (local == NULL) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "local_comm", ABI_MPI_ERR_COMM);
+        return NULL;
+    }
+    const char *wrong = NULL;
+    int32_t class = ABI_MPI_ERR_RANK;
+    if (v[1].i32 < 0 || v[1].i32 >= local->size) {
+        wrong = "local_leader";
+    } else if (v[1].i32 == local->rank) { /* the peer counts at the leader alone */
+        peer = comm_info_in(v[2].i32);
+        if (peer == NULL) {
+            wrong = "peer_comm", class = ABI_MPI_ERR_COMM;
+        } else if (!peer_in(peer, v[3].i32, &remote_leader) || v[3].i32 < 0) {
+            wrong = "remote_leader";
+        }
+    }
+    if (wrong == NULL && !tag_in(v[4].i32, &tag)) {
+        wrong = "tag", class = ABI_MPI_ERR_TAG;
+    }
+    if (wrong == NULL && !room((uint32_t)v[5].i32, 1, 4)) {
+        wrong = "newintercomm", class = ABI_MPI_ERR_ARG;
+    }
+    if (wrong != NULL) {
+        v[0].i32 = refuse(local->host, here, wrong, class);
+        return NULL;
+    }
+    MPI_Comm made = MPI_COMM_NULL;
+    int code = MPI_Intercomm_create(local->host, v[1].i32, peer == NULL ? MPI_COMM_NULL : peer->host, remote_leader, tag,
+                                    &made);
+    if (code == MPI_SUCCESS) {
+        uint32_t handle = comm_out(made);
+        if (handle == 0) {
+            return guest_trap("%s: no room for another MPI_Comm", here);
+        }
+        put32((uint32_t)v[5].i32, (int32_t)handle);
+    }
+    v[0].i32 = error_out(code);
+    return NULL;
+}
