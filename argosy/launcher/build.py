@@ -29,7 +29,9 @@ from argosy.site import engine
 EXECUTABLE = "argosy-launch"
 GLUE = "argosy-mpi.so"
 SOURCES = Path(__file__).with_name("src")
-_FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g1", "-Wall", "-Wextra", "-Werror", "-fPIC")
+# Given to the linker too: zig builds the runtime that it links at this level, and without one far more slowly.
+_LEVEL = "-O2"
+_FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", _LEVEL, "-g1", "-Wall", "-Wextra", "-Werror", "-fPIC")
 _IDENTIFIER = re.compile(r"\bMPI_\w+")
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 
@@ -131,7 +133,7 @@ def _compile(work: Path, mpi: MpiLibrary | None, tools: Compiler, texts: Mapping
     # The glue finds the launcher's own functions, and wasmtime's, among the executable's. The wheel's library has no
     # SONAME, so its whole path is recorded and nothing is searched for at start.
     executable = _objects(tools, work, own, ())
-    _run(tools, work, *executable, "-o", work / EXECUTABLE, "-rdynamic", engine.wasmtime_library(), "-ldl")
+    _run(tools, work, _LEVEL, *executable, "-o", work / EXECUTABLE, "-rdynamic", engine.wasmtime_library(), "-ldl")
     if mpi is not None:
         generated = _generated_glue(_declared(tools, work, mpi))
         for name, text in generated.items():
@@ -139,7 +141,7 @@ def _compile(work: Path, mpi: MpiLibrary | None, tools: Compiler, texts: Mapping
         by_hand = [name for name in texts if _of_glue(name)]
         glue = _objects(tools, work, [*by_hand, *generated], _compile_flags(mpi))
         run_paths = dict.fromkeys(f"-Wl,-rpath,{path.parent}" for path in mpi.libraries)
-        _run(tools, work, "-shared", *glue, "-o", work / GLUE, *mpi.flags, *run_paths)
+        _run(tools, work, _LEVEL, "-shared", *glue, "-o", work / GLUE, *mpi.flags, *run_paths)
     shutil.rmtree(work / "objects")
 
 
