@@ -24,7 +24,7 @@ def complaints(recipe: Recipe, test: Test, ran: Ran) -> list[str]:
             found.append(f"it wrote no {expectation.output}")
         elif complaint := _complaint(expectation, text, recipe.folder):
             found.append(f"{expectation.output}: {complaint}")
-    return found
+    return list(dict.fromkeys(found))
 
 
 def shown(run: Run, ran: Ran) -> list[str]:

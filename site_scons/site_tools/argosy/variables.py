@@ -59,6 +59,7 @@ def _check(env, own):
             raise UsageError(f"{name}={env[name]}: {did_you_mean(env[name], [value for value in values if value])}")
     if env["NP"] and not (env["NP"].isdigit() and int(env["NP"])):
         raise UsageError(f"NP={env['NP']}: must be a number of ranks")
-    for name, variable in (("MIRROR", "ARGOSY_MIRROR"), ("MPICC", "ARGOSY_MPICC")):
-        if env[name]:
-            os.environ[variable] = str(Path(env[name]).absolute())
+    if env["MIRROR"]:
+        os.environ["ARGOSY_MIRROR"] = str(Path(env["MIRROR"]).absolute())
+    if env["MPICC"]:
+        os.environ["ARGOSY_MPICC"] = env["MPICC"]
