@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from argosy.build import flags
+from argosy.build import flags, toolchain_runtime
 from argosy.build.steps import ArchiveStep, CompileStep, CopyStep, LinkStep, NoteStep, Step
 from argosy.build.workplace import Workplace
 from argosy.errors import ArgosyError, UsageError
@@ -29,6 +29,9 @@ def steps(place: Workplace, build: SourcesBuild) -> list[Step]:
 
     Raises UsageError for a pattern that matches nothing, ArgosyError for a language that the toolchain lacks.
     """
+    runtime = place.toolchain.cpp_runtime
+    if runtime and any(_language(place, path) == "c++" for path in _all_sources(place, build)):
+        toolchain_runtime.ensure(place.toolchain.prefix, runtime)
     common = _compile_all(place, build, _matching(place, build.sources, build.exclude, "build.sources"))
     made: list[Step] = [*common]
     for library in place.recipe.libraries:
@@ -43,6 +46,11 @@ def steps(place: Workplace, build: SourcesBuild) -> list[Step]:
         link = _link(place, program, [*common, *own])
         made += [*own, link, note_step(place, link.target, program)]
     return made
+
+
+def _all_sources(place: Workplace, build: SourcesBuild) -> list[Path]:
+    patterns = (*build.sources, *(pattern for program in place.recipe.programs for pattern in program.sources))
+    return _matching(place, patterns, build.exclude, "build.sources")
 
 
 def note_step(place: Workplace, linked: Path, program: Program) -> NoteStep:
@@ -74,22 +82,22 @@ def _compile_all(place: Workplace, build: SourcesBuild, sources: Iterable[Path])
         (set(_matching(place, entry.sources, (), f"build.special[{n}].sources")), entry.flags)
         for n, entry in enumerate(build.special)
     ]
-    before = (
-        *flags.compile_before(place),
+    own = (
         *(f"-I{(place.folder / folder).as_posix()}" for folder in build.includes),
         *(f"-D{macro}" for macro in build.defines),
     )
     after = flags.compile_after(place, mpi=place.recipe.mpi)
     return [
-        _compile(place, source, before, (*after, *(flag for files, own in special if source in files for flag in own)))
+        _compile(place, source, own, (*after, *(flag for files, more in special if source in files for flag in more)))
         for source in sources
     ]
 
 
-def _compile(place: Workplace, source: Path, before: tuple[str, ...], after: tuple[str, ...]) -> CompileStep:
+def _compile(place: Workplace, source: Path, own: tuple[str, ...], after: tuple[str, ...]) -> CompileStep:
     target = place.work / "objects" / f"{source.relative_to(place.source)}.o"
     dependencies = target.with_suffix(".d")
-    command = (str(place.toolchain.tool(_DRIVERS[_language(place, source)])), *before, *after)
+    language = _language(place, source)
+    command = (str(place.toolchain.tool(_DRIVERS[language])), *flags.compile_before(place, language), *own, *after)
     return CompileStep(
         recipe=place.recipe.name,
         source=source,
@@ -129,7 +137,7 @@ def _link(place: Workplace, program: Program, objects: list[CompileStep]) -> Lin
     language = "c++" if any(_language(place, step.source) == "c++" for step in objects) else "c"
     target = place.work / f"{program.name}.wasm"
     sources = tuple(step.target for step in objects)
-    command = (str(place.toolchain.tool(_DRIVERS[language])), *flags.link_before(place))
+    command = (str(place.toolchain.tool(_DRIVERS[language])), *flags.link_before(place, language))
     after = flags.link_after(place, mpi=place.recipe.mpi)
     libraries = [path for prefix in place.dependencies.values() for path in sorted((prefix / "lib").glob("*.a"))]
     if place.mpi and place.recipe.mpi:

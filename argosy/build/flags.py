@@ -20,8 +20,10 @@ NUMERICS = {
 }
 
 _EMULATED = ("process-clocks", "signal", "mman", "getpid")  # what wasi-libc offers in libraries of its own
-_OPTIONAL_LIBRARIES = ("setjmp", "c-printscan-long-double")  # that older or smaller sysroots lack
-_SETJMP = ("-mllvm", "-wasm-enable-sjlj", "-mllvm", "-wasm-use-legacy-eh=false")
+_OPTIONAL_LIBRARIES = ("setjmp", "unwind", "c-printscan-long-double")  # that older or smaller sysroots lack
+# Exceptions as engines agreed on them (exnref); setjmp is made of them too.
+_EXCEPTIONS = ("-mllvm", "-wasm-use-legacy-eh=false")
+_SETJMP = ("-mllvm", "-wasm-enable-sjlj")
 
 
 def numerics_flags(numerics: str) -> tuple[str, ...]:
@@ -31,15 +33,17 @@ def numerics_flags(numerics: str) -> tuple[str, ...]:
     return NUMERICS[numerics]
 
 
-def compile_before(place: Workplace) -> tuple[str, ...]:
-    """Compile flags that the recipe and its upstream build may override."""
+def compile_before(place: Workplace, language: str) -> tuple[str, ...]:
+    """Compile flags that the recipe and its upstream build may override, for `language` `c` or `c++`."""
     return (
         f"--target={TARGET}",
         f"--sysroot={place.toolchain.sysroot}",
         "-O3",
         "-Wno-unused-command-line-argument",
         *(f"-D_WASI_EMULATED_{name.upper().replace('-', '_')}" for name in _EMULATED),
-        *_setjmp(place),
+        *_EXCEPTIONS,
+        *(_SETJMP if _has_library(place, "setjmp") else ()),
+        *(_cpp_exceptions(place) if language == "c++" else ()),
     )
 
 
@@ -55,8 +59,8 @@ def compile_after(place: Workplace, *, mpi: bool) -> tuple[str, ...]:
     )
 
 
-def link_before(place: Workplace) -> tuple[str, ...]:
-    """Link flags that come before all objects."""
+def link_before(place: Workplace, language: str) -> tuple[str, ...]:
+    """Link flags that come before all objects, for a program in `language` `c` or `c++`."""
     return (
         f"--target={TARGET}",
         f"--sysroot={place.toolchain.sysroot}",
@@ -70,6 +74,7 @@ def link_before(place: Workplace) -> tuple[str, ...]:
         # Below all data, so that a stack that overflows traps instead of overwriting.
         "-Wl,--stack-first",
         f"-Wl,-z,stack-size={place.recipe.build.settings.stack_bytes}",
+        *(_cpp_runtime(place) if language == "c++" else ()),
         # wasi-libc refers to main weakly, which takes no member from an archive: without this, a main that lies in a
         # library (FFTW's libbench2) is left out, and a program that does nothing is linked.
         "-Wl,-u,__main_argc_argv",
@@ -99,8 +104,14 @@ def _sysroot_libraries(place: Workplace) -> tuple[str, ...]:
     return tuple(name for name in wished if _has_library(place, name))
 
 
-def _setjmp(place: Workplace) -> tuple[str, ...]:
-    return _SETJMP if _has_library(place, "setjmp") else ()
+def _cpp_runtime(place: Workplace) -> tuple[str, ...]:
+    runtime = place.toolchain.cpp_runtime
+    return () if runtime is None else (f"-L{runtime}", "-lunwind")
+
+
+def _cpp_exceptions(place: Workplace) -> tuple[str, ...]:
+    whole = place.toolchain.cpp_runtime is not None or _has_library(place, "unwind")
+    return ("-fwasm-exceptions",) if whole else ("-fno-exceptions",)
 
 
 def _has_library(place: Workplace, name: str) -> bool:

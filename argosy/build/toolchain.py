@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from argosy.build import toolchain_debian, toolchain_packages, toolchain_wasi_sdk
+from argosy.build import toolchain_debian, toolchain_packages, toolchain_runtime, toolchain_wasi_sdk
 from argosy.build.toolchain_prefix import check, read_manifest
 from argosy.errors import UsageError, did_you_mean
 
@@ -33,6 +33,11 @@ class Toolchain:
     digest: str
     executables: str
     languages: frozenset[str]
+
+    @property
+    def cpp_runtime(self) -> Path | None:
+        """The folder of C++ libraries to link instead of the sysroot's; `toolchain_runtime.ensure` makes it."""
+        return toolchain_runtime.place(self.prefix, self.digest)
 
     @property
     def sysroot(self) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from argosy import process
 from argosy.build.toolchain_pins import debian_pins, pin_file
-from argosy.build.toolchain_prefix import assembled, digest_of_names, files_below
+from argosy.build.toolchain_prefix import assembled, digest_of_names, files_below, try_out
 from argosy.errors import ArgosyError
 from argosy.files import sha256_of
 from argosy.folders import cache_root
@@ -74,6 +74,7 @@ def _link(usr: Path, major: int, folder: Path) -> Mapping[str, str]:
     (resources / "lib/wasm32-unknown-wasip1/libclang_rt.builtins.a").symlink_to(_builtins(usr, major))
     (sysroot / "include/wasm32-wasip1").symlink_to(usr / "include/wasm32-wasi")
     (sysroot / "lib/wasm32-wasip1").symlink_to(usr / "lib/wasm32-wasi")
+    try_out(folder)
     return _about(folder, llvm)
 
 

@@ -15,14 +15,14 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from argosy import process
 from argosy.build.sources import fetch
 from argosy.build.toolchain_pins import PackagesPins, machine, packages_pins, pin_file
-from argosy.build.toolchain_prefix import assembled, digest_of_names, files_below, folder_digest
+from argosy.build.toolchain_prefix import assembled, digest_of_names, files_below, folder_digest, try_out
+from argosy.build.toolchain_runtime import FOLDERS, SOURCES
 from argosy.errors import ArgosyError
 from argosy.files import sha256_of
 from argosy.folders import cache_root
@@ -63,13 +63,16 @@ def _assemble(folder: Path, pins: PackagesPins) -> Mapping[str, str]:
     binaries = folder / "bin"
     binaries.mkdir()
     with tempfile.TemporaryDirectory(prefix="argosy-toolchain-") as scratch:
-        with _compiler(pins, Path(scratch)) as compiler:
-            _link_or_copy(compiler / "zig", binaries / "zig")
-            shutil.copytree(compiler / "lib/include", folder / f"lib/clang/{major}/include")
+        compiler = _compiler(pins, Path(scratch))
+        _link_or_copy(compiler / "zig", binaries / "zig")
+        shutil.copytree(compiler / "lib/include", folder / f"lib/clang/{major}/include")
         _unpack_sysroot(fetch(_sysroot_archive(pins)), pins.member, folder, major)
-    for name, command in _LAUNCHERS.items():
-        (binaries / name).write_text(_LAUNCHER.replace("COMMAND", command))
-        (binaries / name).chmod(0o755)
+        for name, command in _LAUNCHERS.items():
+            (binaries / name).write_text(_LAUNCHER.replace("COMMAND", command))
+            (binaries / name).chmod(0o755)
+        for part in FOLDERS:
+            shutil.copytree(compiler / "lib" / part, folder / SOURCES / part)
+    try_out(folder)
     decisive = [(name, sha256_of(folder / name)) for name in files_below(folder) if name != "bin/zig"]
     decisive.append(("compiler", hashlib.sha256(f"{pins.compiler} {pins.compiler_version}".encode()).hexdigest()))
     return {
@@ -78,6 +81,11 @@ def _assemble(folder: Path, pins: PackagesPins) -> Mapping[str, str]:
         "digest": digest_of_names(decisive),
         "executables": f"sha256:{sha256_of(binaries / 'zig')}",
     }
+
+
+def sysroot_tarball() -> Path:
+    """The npm package that holds the sysroot, fetched where it is not in the cache yet."""
+    return fetch(_sysroot_archive(packages_pins(pin_file("packages"))))
 
 
 def _sysroot_archive(pins: PackagesPins) -> Archive:
@@ -91,8 +99,7 @@ def _sysroot_archive(pins: PackagesPins) -> Archive:
     )
 
 
-@contextmanager
-def _compiler(pins: PackagesPins, scratch: Path) -> Iterator[Path]:
+def _compiler(pins: PackagesPins, scratch: Path) -> Path:
     """The folder of the unpacked compiler package: this Python's where it is the pinned one, else downloaded."""
     expected = pins.executables.get(machine())
     if expected is None:
@@ -103,9 +110,10 @@ def _compiler(pins: PackagesPins, scratch: Path) -> Iterator[Path]:
     folder = _installed(pins) or _downloaded(pins, scratch)
     if sha256_of(folder / "zig") != expected.hex:
         raise _differs(f"{folder}/zig of {pins.compiler} {pins.compiler_version}", expected)
-    if folder_digest(folder / "lib/include") != str(pins.headers):
-        raise _differs(f"{folder}/lib/include of {pins.compiler} {pins.compiler_version}", pins.headers)
-    yield folder
+    for name, digest in pins.folders.items():
+        if folder_digest(folder / name) != str(digest):
+            raise _differs(f"{folder}/{name} of {pins.compiler} {pins.compiler_version}", digest)
+    return folder
 
 
 def _differs(what: str, expected: Digest) -> ArgosyError:
@@ -144,7 +152,8 @@ def _downloaded(pins: PackagesPins, scratch: Path) -> Path:
         )
     wheel = next(wheels.glob("*.whl"))
     with zipfile.ZipFile(wheel) as archive:
-        inside = [name for name in archive.namelist() if name.startswith((f"{pins.compiler}/lib/include/",))]
+        folders = tuple(f"{pins.compiler}/{name}/" for name in pins.folders)
+        inside = [name for name in archive.namelist() if name.startswith(folders)]
         archive.extractall(scratch / "wheel", [f"{pins.compiler}/zig", *inside])
     wheel.unlink()
     (scratch / "wheel" / pins.compiler / "zig").chmod(0o755)

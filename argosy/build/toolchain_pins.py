@@ -24,7 +24,7 @@ class PackagesPins:
     languages: tuple[str, ...]
     compiler: str  # name on PyPI
     compiler_version: str
-    headers: Digest  # of the compiler's own include folder
+    folders: Mapping[str, Digest]  # of the compiler's package: headers, and the sources of the C++ runtime
     executables: Mapping[str, Digest]  # by machine
     sysroot: str  # name on npm
     sysroot_version: str
@@ -70,14 +70,14 @@ def pin_file(provider: str) -> Path:
 def packages_pins(path: Path) -> PackagesPins:
     """Read the file strictly. Raises UsageError naming the key that is wrong."""
     table = _table(path, "packages", ("clang", "compiler", "sysroot"))
-    compiler = table.table("compiler", ("package", "version", "headers", "executable"))
+    compiler = table.table("compiler", ("package", "version", "folder", "executable"))
     sysroot = table.table("sysroot", ("package", "version", "sha256", "member"))
     return PackagesPins(
         clang=table.text("clang"),
         languages=table.texts("languages"),
         compiler=compiler.text("package"),
         compiler_version=compiler.text("version"),
-        headers=Digest.parse(compiler.text("headers")),
+        folders={name: Digest.parse(text) for name, text in compiler.text_table("folder").items()},
         executables={name: Digest.parse(text) for name, text in compiler.text_table("executable").items()},
         sysroot=sysroot.text("package"),
         sysroot_version=sysroot.text("version"),

@@ -70,7 +70,7 @@ def folder_digest(folder: Path) -> str:
 
 
 def assembled(folder: Path, name: str, assemble: Callable[[Path], Mapping[str, str]]) -> Path:
-    """The prefix `name` in the cache folder `folder`, made by `assemble` when it is not there yet.
+    """The folder `name` in the cache folder `folder`, made by `assemble` when it is not there yet.
 
     `assemble` fills the empty folder that it is given and returns what the manifest should say about it. However many
     processes ask at once, one assembles and the others wait. Raises ArgosyError where the prefix is damaged.
@@ -92,7 +92,6 @@ def _assemble(folder: Path, prefix: Path, assemble: Callable[[Path], Mapping[str
         raise _no_room(prefix, error) from error
     try:
         about = assemble(part)
-        _try_out(part)
         write_manifest(part, about)
         part.chmod(0o755)
         part.rename(prefix)
@@ -102,7 +101,7 @@ def _assemble(folder: Path, prefix: Path, assemble: Callable[[Path], Mapping[str
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _try_out(prefix: Path) -> None:
+def try_out(prefix: Path) -> None:
     """Compile and link one line of C with the new prefix, so that what cannot work is never used."""
     for name in _NEEDED:
         if not (prefix / name).exists():

@@ -12,7 +12,7 @@ from pathlib import Path
 from argosy import process
 from argosy.build.sources import fetch
 from argosy.build.toolchain_pins import machine, pin_file, wasi_sdk_pins
-from argosy.build.toolchain_prefix import assembled, digest_of_names, files_below
+from argosy.build.toolchain_prefix import assembled, digest_of_names, files_below, try_out
 from argosy.errors import ArgosyError
 from argosy.files import sha256_of
 from argosy.folders import cache_root
@@ -64,6 +64,7 @@ def _link(sdk: Path, folder: Path) -> Mapping[str, str]:
         if not (sdk / name).is_dir():
             raise ArgosyError(f"the wasi-sdk {sdk} is half-unpacked: {name}/ is missing", advice="unpack it again")
         (folder / name).symlink_to(sdk / name)
+    try_out(folder)
     return _about(folder)
 
 
@@ -81,6 +82,7 @@ def _unpack_release(folder: Path) -> Mapping[str, str]:
             if inside:
                 contents.extract(item.replace(name=inside, deep=False), folder, filter="data")
                 advance()
+    try_out(folder)
     return _about(folder)
 
 

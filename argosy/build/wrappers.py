@@ -24,7 +24,7 @@ _PROBE_COMPILE = "-Wno-implicit-function-declaration -Wno-implicit-int -Wno-int-
 
 _COMPILER = """\
 #!/bin/sh
-{queries}
+{runtime}{queries}
 case " $* " in
 *" -c "*|*" -S "*|*" -E "*|*" -M "*|*" -MM "*|*" -fsyntax-only "*|" -v "|" --version "|"  ")
     exec {driver} {before} ${{{probe}:+{probe_compile}}} "$@" {after} ;;
@@ -84,8 +84,8 @@ set(UNIX TRUE)
 """
 
 _CMAKE_MPI = """\
-set(MPI_C_COMPILER "{bin}/mpicc")
-set(MPI_CXX_COMPILER "{bin}/mpicxx")
+set(MPI_C_COMPILER "{bin}/mpicc" CACHE FILEPATH "")
+set(MPI_CXX_COMPILER "{bin}/mpicxx" CACHE FILEPATH "")
 set(MPI_CXX_SKIP_MPICXX TRUE CACHE BOOL "")
 """
 
@@ -108,6 +108,7 @@ def write(place: Workplace) -> Path:
         "cc": _compiler(place, "clang", mpi=False),
         "ar": _tool(place, "llvm-ar"),
         "ranlib": _tool(place, "llvm-ranlib"),
+        "wasm-ld": _tool(place, "wasm-ld"),
         "nm": _nm(place),
         # Names are for backtraces and the linker has dropped all else: there is nothing to strip.
         "strip": "#!/bin/sh\nexit 0\n",
@@ -136,7 +137,7 @@ def environment(place: Workplace) -> Mapping[str, str]:
     tools = str(Path(sys.executable).parent)  # cmake and ninja of this Python's environment
     system = [path for path in os.environ.get("PATH", os.defpath).split(os.pathsep) if path and path != tools]
     prefixes = [str(prefix) for prefix in place.dependencies.values()]
-    compilers = {"CC": compiler(place), "AR": "ar", "RANLIB": "ranlib", "NM": "nm", "STRIP": "strip"}
+    compilers = {"CC": compiler(place), "AR": "ar", "RANLIB": "ranlib", "NM": "nm", "LD": "wasm-ld", "STRIP": "strip"}
     if "c++" in place.toolchain.languages:
         compilers["CXX"] = "mpicxx" if place.mpi else "c++"
     if place.mpi:
@@ -174,11 +175,12 @@ def _compiler(place: Workplace, driver: str, *, mpi: bool) -> str:
         folder=place.mpi,
     )
     return _COMPILER.format(
+        runtime=_runtime(place) if driver == "clang++" else "",
         queries=queries if mpi else "",
         driver=shlex.quote(str(place.toolchain.tool(driver))),
-        before=_quoted(flags.compile_before(place)),
+        before=_quoted(flags.compile_before(place, "c" if driver == "clang" else "c++")),
         after=_quoted(flags.compile_after(place, mpi=mpi)),
-        link_before=_quoted(flags.link_before(place)),
+        link_before=_quoted(flags.link_before(place, "c" if driver == "clang" else "c++")),
         link_after=_quoted(flags.link_after(place, mpi=mpi)),
         probe=PROBE,
         probe_compile=_PROBE_COMPILE,
@@ -194,12 +196,26 @@ def _tool(place: Workplace, name: str) -> str:
     return f'#!/bin/sh\nexec {shlex.quote(str(place.toolchain.tool(name)))} "$@"\n'
 
 
+def _python(module: str, *arguments: Path) -> str:
+    """A command for sh that runs one of Argosy's modules."""
+    package = shlex.quote(str(Path(argosy.__file__).parent.parent))
+    return f"PYTHONPATH={package} {shlex.join([sys.executable, '-m', module, *map(str, arguments)])}"
+
+
+def _runtime(place: Workplace) -> str:
+    """Lines for sh that make the C++ runtime at the first call."""
+    target = place.toolchain.cpp_runtime
+    if target is None:
+        return ""
+    command = _python("argosy.build.toolchain_runtime", place.toolchain.prefix, target)
+    return f"[ -d {shlex.quote(str(target))} ] || {command} >&2 || exit 1\n"
+
+
 def _nm(place: Workplace) -> str:
     """The toolchain's nm, or Argosy's where it has none."""
     if place.toolchain.tool("llvm-nm").exists():
         return _tool(place, "llvm-nm")
-    package = shlex.quote(str(Path(argosy.__file__).parent.parent))
-    return f'#!/bin/sh\nPYTHONPATH={package} exec {shlex.quote(sys.executable)} -m argosy.build.nm "$@"\n'
+    return f'#!/bin/sh\n{_python("argosy.build.nm")} "$@"\n'
 
 
 def _cmake(place: Workplace) -> str:
