@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -103,15 +105,19 @@ def inspect(path: Path) -> Inspection:
 
 
 def read_file(path: Path) -> bytes:
-    """The file's bytes; raises ArgosyError when it cannot be read."""
+    """A regular file's bytes; raises ArgosyError when it cannot be read, is a device or pipe, or larger than 4 GiB."""
     try:
-        if path.is_dir():
-            raise UsageError(f"{path} is a folder", advice="name a .wasm or .cwasm file")
-        if path.stat().st_size > _GREATEST:
-            raise ArgosyError(f"{path} is larger than 4 GiB", advice="name a .wasm or .cwasm file")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UsageError(f"{path} is not a regular file", advice="name a .wasm or .cwasm file")
+            if status.st_size > _GREATEST:
+                raise UsageError(f"{path} is larger than 4 GiB", advice="name a .wasm or .cwasm file")
+            return file.read()
     except FileNotFoundError:
         raise UsageError(f"there is no file {path}", advice="build it first: argosy build") from None
+    except IsADirectoryError:
+        raise UsageError(f"{path} is a folder", advice="name a .wasm or .cwasm file") from None
     except OSError as error:
         raise ArgosyError(f"cannot read {path}: {error.strerror or error}", advice="check its permissions") from error
 

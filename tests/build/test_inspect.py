@@ -141,6 +141,8 @@ def test_what_is_no_file_or_no_wasm_is_told(tmp_path: Path) -> None:
         inspect(tmp_path / "absent.wasm")
     with pytest.raises(UsageError, match="is a folder"):
         inspect(tmp_path)
+    with pytest.raises(UsageError, match="not a regular file"):
+        inspect(Path("/dev/zero"))
     (tmp_path / "text.wasm").write_text("hello")
     with pytest.raises(ArgosyError, match=r"text\.wasm is not a wasm module"):
         inspect(tmp_path / "text.wasm")
