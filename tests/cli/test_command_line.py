@@ -78,15 +78,14 @@ def test_errors_become_a_message_and_a_status(
 
 
 def test_help_comes_at_once() -> None:
+    """In processor seconds, which a busy machine changes little, the best of five: with Python's own start, 150 ms."""
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
+        before = os.times()
         assert argosy("--help").returncode == 0
-        seconds.append(time.perf_counter() - start)
-    bare = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "pass"], check=True)
-    bare = time.perf_counter() - bare
-    assert min(seconds) < 0.15 + bare, seconds
+        after = os.times()
+        seconds.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    assert min(seconds) < 0.15, seconds
 
 
 def test_starting_imports_no_room_and_no_slow_package() -> None:
