@@ -330,6 +330,8 @@ def test_a_release_of_wasi_sdk_is_unpacked_from_its_archive(
     for tool in ("clang", "clang++", "wasm-ld", "llvm-ar", "llvm-ranlib"):
         text = (sdk / "bin" / tool).read_text().replace('"${0%/*}/zig"', str(toolchain.find("packages").tool("zig")))
         (sdk / "bin" / tool).write_text(text)
+    for folder in ("share/wasi-sysroot/include/c++", "share/cpp-runtime"):
+        shutil.rmtree(sdk / folder)
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     with tarfile.open(mirror / name, "w:gz", compresslevel=1) as archive:
