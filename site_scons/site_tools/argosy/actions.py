@@ -9,19 +9,25 @@ from argosy.errors import ArgosyError
 from argosy.process import CancelledError
 
 
-def action(function, said):
-    """An action that calls `function(target, source, env)`; `said`, called alike, gives the line that SCons prints."""
+class _Call:
+    """A call of a package function. Its instances look alike to SCons: what decides a target is in its dependencies."""
 
-    def call(target, source, env):
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, target, source, env):
         try:
-            function(target, source, env)
+            self.function(target, source, env)
         except CancelledError:
             return 1
         except ArgosyError as error:
             raise SCons.Errors.BuildError(node=target[0], errstr=str(error), exitstatus=error.status) from error
         return 0
 
-    return SCons.Action.Action(call, said)
+
+def action(function, said):
+    """An action that calls `function(target, source, env)`; `said`, called alike, gives the line that SCons prints."""
+    return SCons.Action.Action(_Call(function), said)
 
 
 def phony(env, name, depends, function, said=lambda target, source, env: ""):

@@ -6,8 +6,28 @@ from SCons.Tool.argosy.actions import phony
 
 
 def generate(env):
-    """Add `env.ArgosyPublishing(recipes)`."""
+    """Add `env.ArgosyPublishing(recipes)` and `env.ArgosyPublish(name, program, registry)`."""
     env.AddMethod(publishing, "ArgosyPublishing")
+    env.AddMethod(publish_own, "ArgosyPublish")
+
+
+def publish_own(env, name, program, registry=""):
+    """The target `name`: sign `program`, a node that ArgosyProgram gave, and push it below `registry`.
+
+    Without a registry it goes where REGISTRY says, else into the layout folder of the build.
+    """
+    wasm = env.arg2nodes(program, env.File)[0]
+
+    def push(target, source, env):
+        from argosy.build.describe import describe
+        from argosy.pipeline.publish import artifact_reference, publish
+
+        path = Path(wasm.get_abspath())
+        said = describe(path)
+        reference = artifact_reference(registry or place(env), said.name, said.version or "0")
+        _say(reference, publish(path, reference, _key(env)))
+
+    return phony(env, name, wasm, push)
 
 
 def publishing(env, recipes):
@@ -15,7 +35,7 @@ def publishing(env, recipes):
     wanted = chosen(env, recipes)
     names = [recipe.name for recipe in wanted]
     phony(env, "sign", names, lambda target, source, env: _publish_all(env, wanted, local_registry(env)))
-    phony(env, "publish", names, lambda target, source, env: _publish_all(env, wanted, registry(env)))
+    phony(env, "publish", names, lambda target, source, env: _publish_all(env, wanted, place(env)))
 
 
 def chosen(env, recipes):
@@ -28,21 +48,30 @@ def local_registry(env):
     return f"oci:{env['ARGOSY_BUILD'] / 'registry'}"
 
 
-def registry(env):
+def place(env):
     """REGISTRY, or the layout folder of the build."""
     return env["REGISTRY"] or local_registry(env)
 
 
 def publish_program(env, recipe, program, place):
     """Sign and push one program to `place`; gives its reference."""
-    from argosy.pipeline.publish import artifact_name, artifact_reference, developer_key, publish
+    from argosy.pipeline.publish import artifact_name, artifact_reference, publish
 
     folder = env["ARGOSY_BUILD"] / recipe.name
     reference = artifact_reference(place, artifact_name(recipe, program), recipe.version)
-    key = developer_key(Path(env["KEY"]) if env["KEY"] else None)
-    done = publish(folder / f"{program}.wasm", reference, key, recipe=recipe, lock=folder / "lock.json")
-    print(f"sign {reference}\n  {done.digest}, for {done.identity} by {key.public.fingerprint}", flush=True)
+    done = publish(folder / f"{program}.wasm", reference, _key(env), recipe=recipe, lock=folder / "lock.json")
+    _say(reference, done)
     return reference
+
+
+def _key(env):
+    from argosy.pipeline.publish import developer_key
+
+    return developer_key(Path(env["KEY"]) if env["KEY"] else None)
+
+
+def _say(reference, done):
+    print(f"sign {reference}\n  {done.digest}, for {done.identity}", flush=True)
 
 
 def _publish_all(env, recipes, place):

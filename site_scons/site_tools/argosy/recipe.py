@@ -22,10 +22,10 @@ def recipes_below(env, folder, build):
     toolchain, the flags, or Argosy's code that builds (for an MPI code, also that which makes the MPI library).
     """
     known = reading(recipes.load_all, Path(env.Dir(folder).get_abspath()))
-    compiler = env.ArgosyToolchain(build)
+    env["ARGOSY_BUILD"] = Path(env.Dir(build).get_abspath())
+    compiler = env.ArgosyToolchain()
     own = env.Value(f"builder {code.builder_digest()}")
     mpi = env.Value(f"mpi {code.mpi_digest()}")
-    env["ARGOSY_BUILD"] = Path(env.Dir(build).get_abspath())
     for recipe in recipes.order(known, known):
         _target(env, known, recipe, [compiler, own, *([mpi] if recipe.mpi else [])])
     env.Alias("all", list(known))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from SCons.Tool.argosy.actions import phony, reading
-from SCons.Tool.argosy.publish import chosen, publish_program, registry
+from SCons.Tool.argosy.publish import chosen, place, publish_program
 
 from argosy.build import recipes as finding
 from argosy.errors import ArgosyError, UsageError
@@ -37,12 +37,12 @@ def _ready(env, recipe, program):
     from argosy.pipeline.publish import developer_key
     from argosy.sign.trust import load_trust
 
-    place = registry(env)
-    reference = publish_program(env, recipe, program, place)
+    registry = place(env)
+    reference = publish_program(env, recipe, program, registry)
     if env["POLICY"]:
         trust = load_trust(Path(env["POLICY"]))
     else:
-        own = () if place.startswith("oci:") else (f"{place}/**",)
+        own = () if registry.startswith("oci:") else (f"{registry}/**",)
         key = developer_key(Path(env["KEY"]) if env["KEY"] else None)
         trust = developer_trust(env["ARGOSY_BUILD"] / "trust", key, repositories=(*DEVELOPER_REPOSITORIES, *own))
     start = time.monotonic()

@@ -18,11 +18,12 @@ def find(env):
     return toolchain.find(env["TOOLCHAIN"] or None)
 
 
-def toolchain_node(env, folder="build"):
+def toolchain_node(env):
     """The file that changes when the compiler does, and the target `toolchain` that says which it is."""
-    node = env.Command(f"{folder}/toolchain.json", [], action(_record, lambda target, source, env: ""))
-    env.AlwaysBuild(node)
-    phony(env, "toolchain", node, _say)
+    node = env.File(str(env["ARGOSY_BUILD"] / "toolchain.json"))
+    if not node.has_builder():
+        env.AlwaysBuild(env.Command(node, [], action(_record, lambda target, source, env: "")))
+        phony(env, "toolchain", node, _say)
     return node
 
 

@@ -38,10 +38,11 @@ VARIABLES = (
 
 
 def generate(env):
-    """Put the variables into the environment, each `scons NAME=VALUE` under its name with ARGOSY_ before it."""
+    """Put the variables into the environment, and the folder that is built into."""
     own = Variables(args=ARGUMENTS)
     own.AddVariables(*((name, about, default) for name, default, about, _ in VARIABLES))
     own.Update(env)
+    env.SetDefault(ARGOSY_BUILD=Path(env.Dir("#build").get_abspath()))
     reading(_check, env, own)
 
 
