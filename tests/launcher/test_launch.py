@@ -90,6 +90,7 @@ def test_only_granted_folders_are_visible(launch: Path, tmp_path: Path) -> None:
     assert opens("inside", *grant)
     assert not opens("inside")
     assert not opens("../secret", *grant)
+    assert not opens("/etc/passwd", *grant)
     assert not opens("link", *grant)
 
 

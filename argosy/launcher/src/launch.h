@@ -10,16 +10,16 @@
 /* The module at `path`, after checking that nobody else can have written it; the bytes checked are the bytes loaded. */
 wasmtime_module_t *module_load(wasm_engine_t *engine, const char *path);
 
-/* Define in `linker`, which has WASI already, what the module imports from the MPI glue; `path` names it in messages.
- * When the node lacks some import, lists all such and leaves. Gives the glue, or NULL for a module without MPI. */
-const struct mpi_glue *link_imports(wasmtime_linker_t *linker, wasmtime_context_t *context, const char *path,
-                                    const wasmtime_module_t *module);
+/* Define in `linker` what the module imports: WASI (the launcher's own or wasmtime's, as the options say) and MPI. When
+ * the node lacks some import, lists all such and leaves. Gives the glue, or NULL for a module without MPI. */
+const struct mpi_glue *link_imports(wasmtime_linker_t *linker, wasmtime_context_t *context,
+                                    const struct options *options, const wasmtime_module_t *module);
 
 /* Remember what is granted, for guest_path. */
 void paths_grant(const struct options *options);
 
-/* Give the store what the options grant, and nothing else. */
-void wasi_grant(wasmtime_context_t *context, const struct options *options);
+/* Give wasmtime's WASI what the options grant, and nothing else. */
+void wasmtime_wasi_grant(wasmtime_context_t *context, const struct options *options);
 
 /* Fill `guest` from the instance's exports; false when it exports no memory of its own. */
 bool guest_attach(wasmtime_context_t *context, const wasmtime_instance_t *instance);

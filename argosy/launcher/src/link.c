@@ -10,6 +10,7 @@
 
 #include "launch.h"
 #include "report.h"
+#include "wasi.h"
 
 static bool name_is(const wasm_name_t *name, const char *text) {
     return name->size == strlen(text) && memcmp(name->data, text, name->size) == 0;
@@ -51,12 +52,42 @@ static const struct import *find_import(const struct mpi_glue *glue, const wasm_
     return bsearch(name, glue->imports, glue->count, sizeof *glue->imports, compare_import);
 }
 
+static int compare_wasi(const void *name, const void *call) {
+    const wasm_name_t *wanted = name;
+    const char *have = ((const struct wasi_call *)call)->name;
+    int order = strncmp(wanted->data, have, wanted->size);
+    return order != 0 ? order : have[wanted->size] == '\0' ? 0 : -1;
+}
+
+static const struct wasi_call *find_wasi(const wasm_name_t *name) {
+    return bsearch(name, wasi_calls, wasi_call_count, sizeof *wasi_calls, compare_wasi);
+}
+
+static bool has_type(const wasm_importtype_t *import, const char *signature) {
+    const wasm_externtype_t *type = wasm_importtype_type(import);
+    return wasm_externtype_kind(type) == WASM_EXTERN_FUNC &&
+           signature_matches(signature, wasm_externtype_as_functype_const(type));
+}
+
+/* Where imports come from; `glue` is NULL for a launcher without MPI. */
+struct sources {
+    wasmtime_linker_t *linker;
+    wasmtime_context_t *context;
+    const struct mpi_glue *glue;
+    bool own_wasi;
+};
+
 /* Why the node cannot give this import; NULL when it can. */
-static const char *lacks(const struct mpi_glue *glue, wasmtime_linker_t *linker, wasmtime_context_t *context,
-                         const wasm_importtype_t *import) {
+static const char *lacks(const struct sources *sources, const wasm_importtype_t *import) {
     const wasm_name_t *module = wasm_importtype_module(import);
     const wasm_name_t *name = wasm_importtype_name(import);
-    const wasm_externtype_t *type = wasm_importtype_type(import);
+    const struct mpi_glue *glue = sources->glue;
+    if (sources->own_wasi && name_is(module, WASI_MODULE)) {
+        const struct wasi_call *have = find_wasi(name);
+        return have == NULL ? "unknown on this node"
+               : has_type(import, have->signature) ? NULL
+                                                   : "has other parameters on this node";
+    }
     if (name_is(module, MPI_MODULE)) {
         if (glue == NULL) {
             return "needs MPI, and this launcher was built without";
@@ -65,20 +96,17 @@ static const char *lacks(const struct mpi_glue *glue, wasmtime_linker_t *linker,
         if (have == NULL) {
             return "this node's MPI has no such function";
         }
-        bool same = wasm_externtype_kind(type) == WASM_EXTERN_FUNC &&
-                    signature_matches(have->signature, wasm_externtype_as_functype_const(type));
-        return same ? NULL : "has other parameters on this node";
+        return has_type(import, have->signature) ? NULL : "has other parameters on this node";
     }
     wasmtime_extern_t item;
-    if (!wasmtime_linker_get(linker, context, module->data, module->size, name->data, name->size, &item)) {
+    if (!wasmtime_linker_get(sources->linker, sources->context, module->data, module->size, name->data, name->size, &item)) {
         return "unknown on this node";
     }
     wasmtime_extern_delete(&item);
     return NULL;
 }
 
-static void require_all(const struct mpi_glue *glue, wasmtime_linker_t *linker, wasmtime_context_t *context,
-                        const char *path, const wasm_importtype_vec_t *imports) {
+static void require_all(const struct sources *sources, const char *path, const wasm_importtype_vec_t *imports) {
     char *list = NULL;
     size_t size = 0, missing = 0;
     FILE *stream = open_memstream(&list, &size);
@@ -88,7 +116,7 @@ static void require_all(const struct mpi_glue *glue, wasmtime_linker_t *linker, 
     for (size_t i = 0; i < imports->size; i++) {
         const wasm_name_t *module = wasm_importtype_module(imports->data[i]);
         const wasm_name_t *name = wasm_importtype_name(imports->data[i]);
-        const char *reason = lacks(glue, linker, context, imports->data[i]);
+        const char *reason = lacks(sources, imports->data[i]);
         if (reason != NULL) {
             fprintf(stream, "\n  %.*s.%.*s: %s", (int)module->size, module->data, (int)name->size, name->data, reason);
             missing++;
@@ -123,7 +151,7 @@ static bool starts_mpi(const wasm_name_t *name) {
            name_is(name, "MPI_T_init_thread");
 }
 
-static void define(wasmtime_linker_t *linker, const struct mpi_glue *glue, const wasm_importtype_t *import) {
+static void define_mpi(wasmtime_linker_t *linker, const struct mpi_glue *glue, const wasm_importtype_t *import) {
     const wasm_name_t *name = wasm_importtype_name(import);
     const wasm_functype_t *type = wasm_externtype_as_functype_const(wasm_importtype_type(import));
     const struct import *have = find_import(glue, name);
@@ -131,6 +159,15 @@ static void define(wasmtime_linker_t *linker, const struct mpi_glue *glue, const
     wasmtime_error_t *error = wasmtime_linker_define_func_unchecked(
         linker, MPI_MODULE, sizeof MPI_MODULE - 1, name->data, name->size, type,
         keep ? call_keeping_signals : have->call, keep ? (void *)(uintptr_t)have : NULL, NULL);
+    if (error != NULL) {
+        refuse_error(have->name, error);
+    }
+}
+
+static void define_wasi(wasmtime_linker_t *linker, const wasm_importtype_t *import) {
+    const struct wasi_call *have = find_wasi(wasm_importtype_name(import));
+    const wasm_functype_t *type = wasm_externtype_as_functype_const(wasm_importtype_type(import));
+    wasmtime_error_t *error = wasi_define_call(linker, have, type);
     if (error != NULL) {
         refuse_error(have->name, error);
     }
@@ -145,18 +182,44 @@ static bool uses_mpi(const wasm_importtype_vec_t *imports) {
     return false;
 }
 
-const struct mpi_glue *link_imports(wasmtime_linker_t *linker, wasmtime_context_t *context, const char *path,
-                                    const wasmtime_module_t *module) {
+/* Defining the same import twice is an error, and a module may import a name twice. */
+static bool is_repeated(const wasm_importtype_vec_t *imports, size_t place) {
+    const wasm_name_t *module = wasm_importtype_module(imports->data[place]);
+    const wasm_name_t *name = wasm_importtype_name(imports->data[place]);
+    for (size_t i = 0; i < place; i++) {
+        const wasm_name_t *other = wasm_importtype_name(imports->data[i]);
+        const wasm_name_t *other_module = wasm_importtype_module(imports->data[i]);
+        if (other->size == name->size && memcmp(other->data, name->data, name->size) == 0 &&
+            other_module->size == module->size && memcmp(other_module->data, module->data, module->size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct mpi_glue *link_imports(wasmtime_linker_t *linker, wasmtime_context_t *context,
+                                    const struct options *options, const wasmtime_module_t *module) {
     wasm_importtype_vec_t imports;
     wasmtime_module_imports(module, &imports);
-    bool mpi = uses_mpi(&imports);
-    const struct mpi_glue *glue = mpi ? glue_load() : NULL;
-    require_all(glue, linker, context, path, &imports);
+    struct sources sources = {linker, context, uses_mpi(&imports) ? glue_load() : NULL, !options->wasmtime_wasi};
+    if (!sources.own_wasi) {
+        wasmtime_error_t *error = wasmtime_linker_define_wasi(linker);
+        if (error != NULL) {
+            refuse_error("WASI", error);
+        }
+    }
+    require_all(&sources, options->module, &imports);
     for (size_t i = 0; i < imports.size; i++) {
-        if (name_is(wasm_importtype_module(imports.data[i]), MPI_MODULE)) {
-            define(linker, glue, imports.data[i]);
+        const wasm_name_t *space = wasm_importtype_module(imports.data[i]);
+        if (is_repeated(&imports, i)) {
+            continue;
+        }
+        if (name_is(space, MPI_MODULE)) {
+            define_mpi(linker, sources.glue, imports.data[i]);
+        } else if (sources.own_wasi && name_is(space, WASI_MODULE)) {
+            define_wasi(linker, imports.data[i]);
         }
     }
     wasm_importtype_vec_delete(&imports);
-    return glue;
+    return sources.glue;
 }

@@ -4,13 +4,14 @@
  * MPI glue, _start. The engine's settings are those of precompilation (engine_settings.h, written by the build from
  * argosy/site/engine.py): other settings and the module does not load. Objects live until the process ends; the kernel
  * takes them back faster than we could. */
-#include <stdio.h>
-#include <stdlib.h>
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "engine_settings.h"
 #include "launch.h"
 #include "report.h"
+#include "wasi.h"
 
 /* How much of this thread's stack wasm may use: three quarters, so that host functions called from the deepest guest
  * frame still have room. */
@@ -49,9 +50,12 @@ static wasmtime_func_t find_start(wasmtime_context_t *context, const wasmtime_in
     return item.of.func;
 }
 
-static void check(wasmtime_error_t *error, const char *what) {
-    if (error != NULL) {
-        refuse_error(what, error);
+/* Libraries write to 0, 1 and 2: no file that is opened later may get one of these numbers. */
+static void occupy_streams(void) {
+    for (int host = STDIN_FILENO; host <= STDERR_FILENO; host++) {
+        if (fcntl(host, F_GETFD) < 0) {
+            open("/dev/null", O_RDWR);
+        }
     }
 }
 
@@ -59,21 +63,29 @@ int main(int argc, char **argv) {
     struct options options;
     wasmtime_instance_t instance;
     wasm_trap_t *trap = NULL;
+    occupy_streams();
     options_parse(&options, argc, argv);
     wasm_engine_t *engine = make_engine();
     wasmtime_module_t *module = module_load(engine, options.module);
     wasmtime_context_t *context = wasmtime_store_context(wasmtime_store_new(engine, NULL, NULL));
     wasmtime_linker_t *linker = wasmtime_linker_new(engine);
-    check(wasmtime_linker_define_wasi(linker), "WASI");
-    const struct mpi_glue *glue = link_imports(linker, context, options.module, module);
+    const struct mpi_glue *glue = link_imports(linker, context, &options, module);
     if (options.check) {
         return 0;
     }
-    wasi_grant(context, &options);
+    if (options.wasmtime_wasi) {
+        wasmtime_wasi_grant(context, &options);
+    } else {
+        wasi_set_guest(&options);
+        wasi_open_granted(&options);
+    }
     paths_grant(&options);
     report_set_glue(glue);
     wasmtime_error_t *error = wasmtime_linker_instantiate(linker, context, module, &instance, &trap);
-    report_outcome(error, trap, NULL);
+    if (error != NULL) {
+        refuse_error("cannot make room for the guest (it reserves 4 GiB of addresses, see ulimit -v)", error);
+    }
+    report_outcome(NULL, trap, "the module's start function");
     wasmtime_func_t start = find_start(context, &instance, options.module);
     if (!guest_attach(context, &instance) && glue != NULL) {
         refuse(STATUS_CANNOT_RUN, "%s calls MPI and exports no memory", options.module);

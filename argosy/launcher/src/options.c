@@ -12,7 +12,7 @@ static const char usage[] =
     "  --read-only HOST[::GUEST]   grant a folder, read only\n"
     "  --env NAME[=VALUE]          set a variable, or pass this process's\n"
     "  --argv0 NAME                what the guest sees as its own name\n"
-    "  --wasi=wasmtime             whose WASI the guest gets (only this one so far)\n"
+    "  --wasi=argosy|wasmtime      whose WASI the guest gets (default: argosy, this launcher's own)\n"
     "  --check                     only check that this node has all that APP imports\n";
 
 static _Noreturn void __attribute__((format(printf, 1, 2))) misuse(const char *format, ...) {
@@ -103,8 +103,9 @@ void options_parse(struct options *options, int argc, char **argv) {
         } else if ((value = value_of("--argv0", argc, argv, &index)) != NULL) {
             name = value;
         } else if ((value = value_of("--wasi", argc, argv, &index)) != NULL) {
-            if (strcmp(value, "wasmtime") != 0) {
-                misuse("--wasi knows 'wasmtime', not '%s'", value);
+            options->wasmtime_wasi = strcmp(value, "wasmtime") == 0;
+            if (!options->wasmtime_wasi && strcmp(value, "argosy") != 0) {
+                misuse("--wasi is 'argosy' or 'wasmtime', not '%s'", value);
             }
         } else if (strcmp(argv[index], "--check") == 0) {
             options->check = true;

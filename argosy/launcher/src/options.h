@@ -26,6 +26,7 @@ struct options {
     const char *module;     /* path of the precompiled module */
     const char **arguments; /* the guest's argv: name first, NULL last */
     size_t argument_count;
+    bool wasmtime_wasi; /* wasmtime's WASI instead of the launcher's own */
     bool check; /* only look whether this node has all that the module imports */
 };
 

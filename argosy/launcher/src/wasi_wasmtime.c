@@ -1,4 +1,4 @@
-/* The guest's world: its arguments, and only the folders and variables that were granted. */
+/* wasmtime's own WASI, granted only the folders and variables that the options name: for comparison with ours. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static void grant_variables(wasi_config_t *wasi, const struct options *options) 
     free(names);
 }
 
-void wasi_grant(wasmtime_context_t *context, const struct options *options) {
+void wasmtime_wasi_grant(wasmtime_context_t *context, const struct options *options) {
     wasi_config_t *wasi = wasi_config_new();
     wasi_config_inherit_stdin(wasi);
     wasi_config_inherit_stdout(wasi);
