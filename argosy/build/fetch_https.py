@@ -10,7 +10,7 @@ from argosy.errors import ArgosyError
 from argosy.progress import progress
 
 _TIMEOUT = (10.0, 60.0)  # seconds: to connect, and without a byte
-_PIECE = 1 << 20
+_PIECE = 1 << 16  # what a broken transfer loses at most
 
 
 def fetch_https(url: str, part: Path) -> None:
