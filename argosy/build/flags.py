@@ -38,8 +38,8 @@ def compile_before(place: Workplace, language: str) -> tuple[str, ...]:
         f"--target={TARGET}",
         f"--sysroot={place.toolchain.sysroot}",
         "-O3",
-        # LLVM takes wasm for a machine that gains nothing by two vectors at a time. The CPUs behind it do: DGEMM of GSL's
-        # CBLAS ran 1.7 times as fast (x86-64). Sums keep their order, so results stay the same to the bit.
+        # LLVM takes wasm for a machine that gains nothing by two vectors at a time. The CPUs behind it do: DGEMM of
+        # GSL's CBLAS ran 1.7 times as fast (x86-64). Sums keep their order, so results stay the same to the bit.
         *("-mllvm", "-force-vector-interleave=2"),
         "-Wno-unused-command-line-argument",
         *(f"-D_WASI_EMULATED_{name.upper().replace('-', '_')}" for name in _EMULATED),
