@@ -17,13 +17,17 @@ from argosy.errors import ArgosyError
 from argosy.files import sha256_of
 from argosy.folders import cache_root
 
-_USR = Path("/usr")
+USR = Path("/usr")
 _PROGRAMS = {"clang": "clang", "wasm-ld": "wasm-ld", "llvm-ar": "llvm-ar", "llvm-ranlib": "llvm-ranlib"}
 _BUILTINS = "libclang_rt.builtins-wasm32.a"
 
 
-def prefix(usr: Path = _USR) -> Path:
-    """The prefix in the cache, with links into `usr`. Raises ArgosyError naming the packages where one is missing."""
+def prefix(usr: Path | None = None) -> Path:
+    """The prefix in the cache, with links into `usr` (default: `/usr`).
+
+    Raises ArgosyError naming the packages where one is missing.
+    """
+    usr = usr or USR
     major = _newest(usr)
     files = [usr / f"lib/llvm-{major}/bin/clang", usr / "lib/wasm32-wasi/libc.a", _builtins(usr, major)]
     state = "".join(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}\n" for file in files)
@@ -63,10 +67,12 @@ def _link(usr: Path, major: int, folder: Path) -> Mapping[str, str]:
         place.mkdir(parents=True)
     for name, program in _PROGRAMS.items():
         (folder / "bin" / name).symlink_to(llvm / "bin" / program)
-    # clang looks for its own files beside the real executable unless it is told otherwise: a launcher tells it.
+    # clang looks for its own files beside the real executable unless it is told otherwise: a launcher tells it. It
+    # looks for Debian's wasm-ld-N on PATH; and for a wasm-opt to run behind our back, which must not be there.
+    (folder / f"bin/wasm-ld-{major}").symlink_to(llvm / "bin/wasm-ld")
     (folder / "bin/clang").unlink()
     (folder / "bin/clang").write_text(
-        f'#!/bin/sh\nexec "{llvm}/bin/clang" -resource-dir "${{0%/*}}/../lib/clang/{major}" '
+        f'#!/bin/sh\nPATH="${{0%/*}}" exec "{llvm}/bin/clang" -resource-dir "${{0%/*}}/../lib/clang/{major}" '
         '--target=wasm32-wasip1 --sysroot="${0%/*}/../share/wasi-sysroot" "$@"\n'
     )
     (folder / "bin/clang").chmod(0o755)

@@ -111,12 +111,15 @@ def try_out(prefix: Path) -> None:
             )
     target = ("--target=wasm32-wasip1", f"--sysroot={prefix}/share/wasi-sysroot")
     with tempfile.TemporaryDirectory(prefix="argosy-trial-") as folder:
+        made = Path(folder) / "trial.wasm"
         process.check(
-            [prefix / "bin/clang", *target, "--no-wasm-opt", "-x", "c", "-", "-o", f"{folder}/trial.wasm"],
+            [prefix / "bin/clang", *target, "-x", "c", "-", "-o", made],
             purpose="trying out the new toolchain",
             advice="what it was made of is broken, or is not for wasm32; unpack or install it again",
             input=b'#include <stdio.h>\nint main(void) { return puts("here") < 0; }\n',
         )
+        if not made.is_file():
+            raise ArgosyError("the new toolchain's clang links nothing", advice="install it again, or use another")
 
 
 def _no_room(prefix: Path, error: OSError) -> ArgosyError:

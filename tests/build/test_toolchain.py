@@ -352,7 +352,9 @@ def test_a_release_of_wasi_sdk_is_unpacked_from_its_archive(
 
 def test_debian_without_its_packages_names_them(tmp_path: Path) -> None:
     (tmp_path / "lib/llvm-19/bin").mkdir(parents=True)
-    with pytest.raises(ArgosyError, match="apt-get install clang-19 lld-19 libclang-rt-19-dev-wasm32 wasi-libc"):
+    with pytest.raises(
+        ArgosyError, match="apt-get install clang-19 lld-19 llvm-19 libclang-rt-19-dev-wasm32 wasi-libc"
+    ):
         toolchain_debian.prefix(tmp_path)
 
 
@@ -365,3 +367,50 @@ def test_a_manifest_says_what_the_prefix_holds(tmp_path: Path) -> None:
     manifest = read_manifest(tmp_path)
     assert manifest.about == {"clang": "1"}
     assert list(manifest.files) == ["bin/clang"]
+
+
+def test_debians_packages_are_linked_into_the_same_shape(
+    packages: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usr, llvm = tmp_path / "usr", tmp_path / "usr/lib/llvm-22"
+    (llvm / "bin").mkdir(parents=True)
+    for tool in ("wasm-ld", "llvm-ar", "llvm-ranlib"):
+        (llvm / "bin" / tool).symlink_to(packages.tool(tool))
+    # Debian's clang finds the linker on PATH by a name with the version, and runs a wasm-opt that it finds there.
+    (llvm / "bin/clang").write_text(
+        f'#!/bin/sh\ncase "$*" in *--version*) exec {packages.tool("zig")} clang --version ;; esac\n'
+        f'command -v wasm-ld-22 >/dev/null || exit 1\nexec {packages.tool("zig")} clang "$@"\n'
+    )
+    (llvm / "bin/clang").chmod(0o755)
+    resources = llvm / "lib/clang/22"
+    (resources / "lib/wasi").mkdir(parents=True)
+    (resources / "include").symlink_to(packages.prefix / "lib/clang/22/include")
+    builtins = packages.prefix / "lib/clang/22/lib/wasm32-unknown-wasip1/libclang_rt.builtins.a"
+    (resources / "lib/wasi/libclang_rt.builtins-wasm32.a").symlink_to(builtins)
+    for folder in ("include", "lib"):
+        (usr / folder).mkdir(exist_ok=True)
+        (usr / folder / "wasm32-wasi").symlink_to(packages.sysroot / folder / "wasm32-wasip1")
+    monkeypatch.setattr(toolchain_debian, "USR", usr)
+    monkeypatch.setenv("ARGOSY_CACHE", str(tmp_path / "cache"))
+    found = toolchain.find("debian")
+    assert (found.provider, found.languages) == ("debian", {"c"})
+    text = '#include <stdio.h>\nint main(void) { puts("by debian"); }'
+    assert run(compiled(found, tmp_path, "debian.c", text)) == (0, "by debian\n")
+    toolchain.verify(found)
+
+
+def test_a_full_disk_leaves_no_toolchain_and_says_what_to_do(sources_at_hand: Path, tmp_path: Path) -> None:
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"  # no file above 1 MiB
+        "from argosy.build import toolchain\n"
+        "from argosy.errors import ArgosyError\n"
+        "try: toolchain.find('packages')\n"
+        "except ArgosyError as error: print(error)\n"
+    )
+    # Fetched before, so that it is the assembly which meets the limit.
+    toolchain_packages.sysroot_tarball()
+    printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert "cannot assemble the toolchain" in printed
+    assert "File too large" in printed
+    assert "ARGOSY_CACHE" in printed
+    assert [path.name for path in (tmp_path / "cache/toolchains").iterdir() if not path.name.endswith(".lock")] == []
