@@ -8,8 +8,6 @@
  */
 #include "mpi_callbacks.h"
 
-#include <stdlib.h>
-
 enum { FIRST_KEY = 0x10000, MOST_KEYS = 4096 };
 enum of { OF_COMM, OF_TYPE };
 

@@ -1,8 +1,6 @@
 /* Memory of a call, arrays and statuses between guest and node, renumbered constants. See mpi_core.h. */
 #include "mpi_core.h"
 
-#include <stdlib.h>
-
 /* --- memory ----------------------------------------------------------------------------------------------------- */
 
 struct scratch_block {

@@ -14,6 +14,8 @@
 #define ARGOSY_MPI_CORE_H
 
 #include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Guests may call what the standard deprecates. */
@@ -22,6 +24,10 @@
 #include "guest.h"
 #include "mpi_abi_values.h"
 #include "mpi_have.h"
+
+/* The launcher exports its functions to the glue: one of the same name there would take the place of one of these. All
+ * headers that are not the glue's own come before. */
+#pragma GCC visibility push(hidden)
 
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 

@@ -8,8 +8,6 @@
 #include "mpi_handles.h"
 #include "mpi_imports.h"
 
-#include <stdio.h>
-
 enum phase mpi_phase = PHASE_OUTSIDE;
 
 /* What a reduction function may ask for; the standard forbids it all communication. */
@@ -120,7 +118,7 @@ static const char *library(void) {
     return text;
 }
 
-const struct mpi_glue argosy_mpi_glue = {
+__attribute__((visibility("default"))) const struct mpi_glue argosy_mpi_glue = {
     .version = ARGOSY_GLUE_VERSION,
     .imports = mpi_imports,
     .count = MPI_IMPORT_COUNT,

@@ -7,8 +7,6 @@
  */
 #include "mpi_errors.h"
 
-#include <stdio.h>
-
 #include "mpi_handles.h"
 
 enum { MOST = 4096 };

@@ -1,8 +1,6 @@
 /* Tables of handles, and what is kept of communicators and datatypes. See mpi_handles.h. */
 #include "mpi_handles.h"
 
-#include <stdlib.h>
-
 enum { GENERATIONS = 2048 };
 
 uint32_t slot_handle(const struct handles *handles, const struct slot *slot) {

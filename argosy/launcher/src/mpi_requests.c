@@ -9,8 +9,6 @@
  */
 #include "mpi_buffers.h"
 
-#include <stdlib.h>
-
 enum { FEW = 64 };
 
 uint32_t request_out_with(MPI_Request host, struct scratch *owned) {

@@ -7,8 +7,6 @@
  */
 #include "mpi_buffers.h"
 
-#include <stdlib.h>
-
 /* --- buffered sends ---------------------------------------------------------------------------------------------- */
 
 static void *attached;

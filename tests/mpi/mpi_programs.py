@@ -1,0 +1,106 @@
+"""What the MPI tests share: a C program becomes wasm once, and runs under any MPI library that is here."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from needs import need
+
+from argosy.build import produce, toolchain
+from argosy.errors import ArgosyError
+from argosy.launcher import mpi_library
+from argosy.model.digest import Digest
+from argosy.site import precompile, run
+
+PROGRAMS = Path(__file__).with_name("programs")
+# The mpich wheel, its ABI form, Debian's MPICH 4.0 and Open MPI 4.1.
+LIBRARIES = ("wheel", "abi", "mpich", "openmpi")
+
+
+@functools.cache
+def folder() -> Path:
+    """A folder for this run's wasm files."""
+    return Path(tempfile.mkdtemp(prefix="argosy-mpi-tests."))
+
+
+@functools.cache
+def compiled(name: str, *flags: str) -> Path:
+    """The wasm of `programs/<name>`, C or C++, compiled with these further flags."""
+    tools = toolchain.find()
+    mpi = produce.mpi_library(tools)
+    source = PROGRAMS / name
+    wasm = folder() / f"{source.stem}{abs(hash(flags)) if flags else ''}.wasm"
+    driver = "clang++" if source.suffix == ".cc" else "clang"
+    command = [
+        *(str(tools.tool(driver)), "--target=wasm32-wasip1", f"--sysroot={tools.sysroot}", "--no-wasm-opt"),
+        *("-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-command-line-argument", f"-I{mpi}/include", *flags),
+        *(str(source), "-o", str(wasm), f"{mpi}/lib/argosy_abi.o", f"-L{mpi}/lib", "-lmpi"),
+        *("-Wl,--export-table", "-Wl,--stack-first", "-Wl,-z,stack-size=1048576"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return wasm
+
+
+@functools.cache
+def library(name: str) -> mpi_library.MpiLibrary:
+    """One of LIBRARIES; the test is skipped (in CI: fails) where it is not here."""
+    wheel = Path(sys.prefix, "bin")
+    places = {"wheel": wheel / "mpicc", "abi": wheel / "mpicc_abi"}
+    mpicc = places.get(name, Path(f"/usr/bin/mpicc.{name}"))
+    if not mpicc.exists():
+        how = "pip install mpich" if name in places else "apt-get install libmpich-dev libopenmpi-dev"
+        need(str(mpicc), how)
+    return mpi_library.describe(mpicc, chosen="the test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What a job left."""
+
+    status: int
+    output: str
+    errors: str
+
+
+def start(wasm: Path, name: str, *, ranks: int = 2, arguments: tuple[str, ...] = ()) -> Done:
+    """Run the program under that MPI library; nothing may last longer than two minutes."""
+    mpi = library(name)
+    environment = {"ARGOSY_MPICC": str(mpi.mpicc)}
+    if name == "openmpi" and os.geteuid() == 0:  # it refuses to run as root unless told twice
+        environment |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    before = {key: os.environ.get(key) for key in environment}
+    os.environ.update(environment)
+    try:
+        entry = precompile.precompile(wasm, Digest.of(wasm.read_bytes()), "fast")
+        begin = run.prepare(entry, name=wasm.stem, arguments=arguments, ranks=ranks)
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+    done = subprocess.run(
+        begin.command,
+        env=dict(begin.environment),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    return Done(status=done.returncode, output=done.stdout, errors=done.stderr)
+
+
+def refusal(wasm: Path, name: str) -> str:
+    """Why the program cannot start under that library."""
+    try:
+        start(wasm, name)
+    except ArgosyError as error:
+        return str(error)
+    raise AssertionError(f"{wasm.name} started under {name}")

@@ -1,0 +1,131 @@
+/* Datatypes have the guest's sizes, on whatever node; pairs and derived ones as well. */
+#include "check.h"
+
+#include <stddef.h>
+
+/* Elements after the last one must stay as they are: a type that is larger on the node would write there. */
+#define REDUCES(c_type, type)                                                                                          \
+    do {                                                                                                               \
+        c_type given[4] = {(c_type)(rank + 1), 2, 3, 77}, got[4] = {0, 0, 0, 99};                                      \
+        MPI_Allreduce(given, got, 3, type, MPI_SUM, MPI_COMM_WORLD);                                                   \
+        CHECK(got[0] == (c_type)(size * (size + 1) / 2) && got[1] == (c_type)(2 * size) && got[3] == 99);              \
+        int bytes = -1;                                                                                                \
+        MPI_Type_size(type, &bytes);                                                                                   \
+        CHECK_IS(bytes, sizeof(c_type));                                                                               \
+        MPI_Aint lower = -1, extent = -1;                                                                              \
+        MPI_Type_get_extent(type, &lower, &extent);                                                                    \
+        CHECK(lower == 0 && extent == sizeof(c_type));                                                                 \
+    } while (0)
+
+/* The greatest value and whose it is. */
+#define LOCATES(c_type, type)                                                                                          \
+    do {                                                                                                               \
+        struct {                                                                                                       \
+            c_type value;                                                                                              \
+            int where;                                                                                                 \
+        } given[3] = {{(c_type)rank, rank}, {(c_type)-rank, 100 + rank}, {0, 0}}, got[3] = {{9, 9}, {9, 9}, {55, 66}}; \
+        MPI_Allreduce(given, got, 2, type, MPI_MAXLOC, MPI_COMM_WORLD);                                                \
+        CHECK(got[0].value == (c_type)(size - 1) && got[0].where == size - 1);                                         \
+        CHECK(got[1].value == 0 && got[1].where == 100);                                                               \
+        CHECK(got[2].value == 55 && got[2].where == 66);                                                               \
+        MPI_Allreduce(given, got, 2, type, MPI_MINLOC, MPI_COMM_WORLD);                                                \
+        CHECK(got[0].value == 0 && got[0].where == 0);                                                                 \
+        CHECK(got[1].value == (c_type) - (size - 1) && got[1].where == 100 + size - 1);                                \
+    } while (0)
+
+static void derived(void) {
+    double matrix[6][4], column[6];
+    for (int i = 0; i < 24; i++) {
+        matrix[i / 4][i % 4] = i;
+    }
+    int other = (rank + 1) % size, back = (rank + size - 1) % size;
+    MPI_Datatype columns, part, wide;
+    MPI_Type_vector(6, 1, 4, MPI_DOUBLE, &columns);
+    MPI_Type_commit(&columns);
+    MPI_Sendrecv(&matrix[0][2], 1, columns, other, 0, column, 6, MPI_DOUBLE, back, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    for (int i = 0; i < 6; i++) {
+        CHECK(column[i] == 4 * i + 2);
+    }
+    MPI_Type_create_subarray(2, (int[]){6, 4}, (int[]){2, 2}, (int[]){1, 1}, MPI_ORDER_C, MPI_DOUBLE, &part);
+    MPI_Type_commit(&part);
+    MPI_Sendrecv(matrix, 1, part, other, 0, column, 4, MPI_DOUBLE, back, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    CHECK(column[0] == 5 && column[1] == 6 && column[2] == 9 && column[3] == 10);
+    MPI_Type_create_resized(MPI_INT, -4, 12, &wide);
+    MPI_Aint lower, extent;
+    MPI_Type_get_extent(wide, &lower, &extent);
+    CHECK(lower == -4 && extent == 12);
+    MPI_Type_get_true_extent(wide, &lower, &extent);
+    CHECK(lower == 0 && extent == 4);
+    int combiner, integers, addresses, types;
+    MPI_Type_get_envelope(columns, &integers, &addresses, &types, &combiner);
+    CHECK(integers == 3 && addresses == 0 && types == 1 && combiner == MPI_COMBINER_VECTOR);
+    MPI_Type_free(&columns);
+    MPI_Type_free(&part);
+    MPI_Type_free(&wide);
+    struct record {
+        char letter;
+        double value;
+        int numbers[3];
+    } records[2] = {{'a', 1.5, {1, 2, 3}}, {'b', 2.5, {4, 5, 6}}}, taken[2];
+    MPI_Datatype bare, whole;
+    MPI_Aint places[3] = {offsetof(struct record, letter), offsetof(struct record, value), offsetof(struct record, numbers)};
+    MPI_Type_create_struct(3, (int[]){1, 1, 3}, places, (MPI_Datatype[]){MPI_CHAR, MPI_DOUBLE, MPI_INT}, &bare);
+    MPI_Type_create_resized(bare, 0, sizeof(struct record), &whole);
+    MPI_Type_commit(&whole);
+    MPI_Status status;
+    MPI_Sendrecv(records, 2, whole, other, 1, taken, 2, whole, back, 1, MPI_COMM_WORLD, &status);
+    CHECK(taken[1].letter == 'b' && taken[1].value == 2.5 && taken[1].numbers[2] == 6);
+    int count;
+    MPI_Get_elements(&status, whole, &count);
+    CHECK_IS(count, 10);
+    MPI_Type_free(&bare);
+    MPI_Type_free(&whole);
+}
+
+static void packed(void) {
+    char buffer[256];
+    int position = 0, number = 42, room = -1;
+    double value = 2.5;
+    MPI_Pack_size(1, MPI_DOUBLE, MPI_COMM_WORLD, &room);
+    CHECK(room >= 8 && room <= 64);
+    MPI_Pack(&number, 1, MPI_INT, buffer, sizeof buffer, &position, MPI_COMM_WORLD);
+    MPI_Pack(&value, 1, MPI_DOUBLE, buffer, sizeof buffer, &position, MPI_COMM_WORLD);
+    int length = position;
+    number = 0, value = 0, position = 0;
+    MPI_Unpack(buffer, length, &position, &number, 1, MPI_INT, MPI_COMM_WORLD);
+    MPI_Unpack(buffer, length, &position, &value, 1, MPI_DOUBLE, MPI_COMM_WORLD);
+    CHECK(number == 42 && value == 2.5 && position == length);
+    MPI_Aint far = 0;
+    MPI_Pack_external("external32", &number, 1, MPI_INT, buffer, sizeof buffer, &far);
+    CHECK_IS(far, 4);
+    CHECK(buffer[0] == 0 && buffer[3] == 42);
+}
+
+int main(int argc, char **argv) {
+    begin(&argc, &argv);
+    REDUCES(long, MPI_LONG);
+    REDUCES(unsigned long, MPI_UNSIGNED_LONG);
+    REDUCES(MPI_Aint, MPI_AINT);
+    REDUCES(MPI_Offset, MPI_OFFSET);
+    REDUCES(MPI_Count, MPI_COUNT);
+    REDUCES(long long, MPI_LONG_LONG);
+    REDUCES(short, MPI_SHORT);
+    REDUCES(unsigned char, MPI_UNSIGNED_CHAR);
+    REDUCES(uint64_t, MPI_UINT64_T);
+    REDUCES(float, MPI_FLOAT);
+    REDUCES(double, MPI_DOUBLE);
+    REDUCES(int, MPI_INTEGER);
+    REDUCES(double, MPI_DOUBLE_PRECISION);
+    LOCATES(double, MPI_DOUBLE_INT);
+    LOCATES(float, MPI_FLOAT_INT);
+    LOCATES(long, MPI_LONG_INT);
+    LOCATES(int, MPI_2INT);
+    LOCATES(short, MPI_SHORT_INT);
+    derived();
+    packed();
+    long double quad = 1.0L / 3.0L, other = 0;
+    MPI_Sendrecv(&quad, 1, MPI_LONG_DOUBLE, (rank + 1) % size, 0, &other, 1, MPI_LONG_DOUBLE, (rank + size - 1) % size, 0,
+                 MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    CHECK(memcmp(&quad, &other, sizeof quad) == 0);
+    return end();
+}

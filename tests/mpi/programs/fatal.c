@@ -1,0 +1,34 @@
+/* Ends the job in the way that the first argument names. */
+#include "check.h"
+
+static void communicate(void *in, void *inout, int *len, MPI_Datatype *type) {
+    (void)in, (void)inout, (void)len, (void)type;
+    MPI_Barrier(MPI_COMM_SELF);
+}
+
+int main(int argc, char **argv) {
+    const char *way = argc > 1 ? argv[1] : "";
+    int value = 0, length;
+    if (strcmp(way, "before") == 0) {
+        MPI_Comm_rank(MPI_COMM_WORLD, &value);
+    }
+    begin(&argc, &argv);
+    if (strcmp(way, "buffer") == 0 && rank == 1) {
+        MPI_Send((void *)0xfffffff0, 1000, MPI_DOUBLE, 0, 0, MPI_COMM_WORLD);
+    } else if (strcmp(way, "operation") == 0) {
+        MPI_Op op;
+        MPI_Op_create(communicate, 1, &op);
+        MPI_Allreduce(&rank, &value, 1, MPI_INT, op, MPI_COMM_WORLD);
+    } else if (strcmp(way, "abort") == 0 && rank == 1) {
+        MPI_Abort(MPI_COMM_WORLD, 7);
+    } else if (strcmp(way, "after") == 0) {
+        char name[MPI_MAX_PROCESSOR_NAME];
+        MPI_Get_processor_name(name, &length);
+        MPI_Finalize();
+        MPI_Comm_size(MPI_COMM_WORLD, &value);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    puts("went on");
+    MPI_Finalize();
+    return 0;
+}

@@ -1,0 +1,52 @@
+"""MPI programs behave as natively, under every MPI library: what they compute, what they are refused, how they end."""
+
+from __future__ import annotations
+
+import mpi_programs
+import pytest
+from mpi_programs import LIBRARIES
+
+PROGRAMS = ("sentinels.c", "datatypes.c", "requests.c", "callbacks.c", "errors.c", "collectives.c", "profile.c")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_program_computes_what_the_standard_says(program: str, library: str) -> None:
+    done = mpi_programs.start(mpi_programs.compiled(program), library, ranks=4)
+    assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
+
+
+@pytest.mark.parametrize("library", ["wheel", "mpich"])
+def test_large_counts_reach_libraries_that_have_them(library: str) -> None:
+    done = mpi_programs.start(mpi_programs.compiled("large.c"), library)
+    assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
+
+
+def test_what_the_node_lacks_is_named_before_anything_starts() -> None:
+    said = mpi_programs.refusal(mpi_programs.compiled("large.c"), "openmpi")
+    for name in ("MPI_Irecv_c", "MPI_Send_c", "MPI_Get_count_c", "MPI_Allgatherv_c", "MPI_Type_vector_c"):
+        assert name in said
+
+
+def test_cpp_programs_use_the_same_header() -> None:
+    done = mpi_programs.start(mpi_programs.compiled("plusplus.cc", "-std=c++17", "-Wpedantic"), "wheel")
+    assert (done.output, done.status) == ("ok\n", 0), done.errors
+
+
+ENDINGS = {
+    "buffer": ("MPI_Send", "`buf`"),
+    "operation": ("MPI_Barrier", "reduction"),
+    "before": ("MPI_Comm_rank", "before MPI_Init"),
+    "after": ("MPI_Comm_size", "after MPI_Finalize"),
+    "abort": (),
+}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("way", ENDINGS)
+def test_what_cannot_go_on_ends_the_whole_job_and_says_why(way: str, library: str) -> None:
+    done = mpi_programs.start(mpi_programs.compiled("fatal.c"), library, arguments=(way,))
+    assert done.status != 0
+    assert "went on" not in done.output
+    for words in ENDINGS[way]:
+        assert words in done.errors, done.errors
