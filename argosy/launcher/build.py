@@ -24,6 +24,7 @@ from argosy.folders import cache_root
 from argosy.launcher import compiler
 from argosy.launcher.compiler import Compiler
 from argosy.launcher.mpi_library import MpiLibrary
+from argosy.progress import progress
 from argosy.site import engine
 
 EXECUTABLE = "argosy-launch"
@@ -108,7 +109,8 @@ def _build_whole(folder: Path, mpi: MpiLibrary | None, tools: Compiler, texts: M
         folder.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=".building.", dir=folder.parent))
         try:
-            _compile(work, mpi, tools, texts)
+            with progress("build the launcher", None, unit="step"):
+                _compile(work, mpi, tools, texts)
             for path in (work, *work.iterdir()):
                 path.chmod(0o755)  # whatever the umask
             if folder.is_symlink() or folder.exists():
