@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from argosy.errors import ArgosyError
 from argosy.files import sha256_of
 from argosy.folders import cache_root
 from argosy.progress import progress
+from argosy.tar import tarfile
 
 _DECISIVE = ("share", "lib/clang")  # folders whose files end up in what is compiled, the same on every build host
 
@@ -89,13 +89,15 @@ def _unpack_release(folder: Path) -> Mapping[str, str]:
 def _about(folder: Path) -> Mapping[str, str]:
     version = process.check([folder / "bin/clang", "--version"], purpose="asking the wasi-sdk's clang for its version")
     found = re.search(r"version (\d[\w.]*)", version)
+    if found is None:
+        raise ArgosyError(f"the clang of {folder} does not tell its version: {version.strip()[:100]}")
     decisive = [
         (f"{top}/{name}", sha256_of(folder / top / name)) for top in _DECISIVE for name in files_below(folder / top)
     ]
     decisive.append(("compiler", hashlib.sha256(version.splitlines()[0].encode()).hexdigest()))
     programs = [(name, sha256_of(folder / "bin" / name)) for name in files_below(folder / "bin")]
     return {
-        "clang": found.group(1) if found else "unknown",
+        "clang": found.group(1),
         "languages": "c c++",
         "digest": digest_of_names(decisive),
         "executables": digest_of_names(programs),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import stat
-import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from argosy.errors import ArgosyError
 from argosy.model.recipe_source import Archive, Beside, Source
+from argosy.tar import tarfile
 
 _ADVICE = "the archive was not made by a friend; nothing of it was used"
 
