@@ -8,7 +8,7 @@ import signal
 import subprocess
 import textwrap
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,10 +48,12 @@ def run(
     log: Path | None = None,
     input: bytes | None = None,
     timeout_seconds: float | None = None,
+    on_line: Callable[[], object] | None = None,
 ) -> Finished:
     """Run a command in a process group of its own and wait; on Ctrl-C or any error the whole group is ended.
 
     `environment` replaces this process's when given. `log` is a file to which command and output are appended.
+    `on_line` is called at each line of output, for the progress of long commands (not with input or a timeout).
     Raises ArgosyError when the program is not there, cannot be started or takes longer than `timeout_seconds`;
     CancelledError after `interrupt`.
     """
@@ -73,7 +75,10 @@ def run(
         ) from error
     _running.add(child)
     try:
-        output = child.communicate(input, timeout_seconds)[0].decode(errors="replace")
+        if on_line is None:
+            output = child.communicate(input, timeout_seconds)[0].decode(errors="replace")
+        else:
+            output = _read_lines(child, on_line)
     except subprocess.TimeoutExpired as error:
         raise ArgosyError(f"{Path(arguments[0]).name} did not end within {timeout_seconds:g} seconds") from error
     finally:
@@ -86,6 +91,16 @@ def run(
         with log.open("a") as file:
             file.write(f"$ {command_line(arguments)}\n{output}")
     return Finished(status=child.returncode, output=output)
+
+
+def _read_lines(child: subprocess.Popen[bytes], on_line: Callable[[], object]) -> str:
+    lines = []
+    with child.stdout as output:  # type: ignore[union-attr]  # Popen was given PIPE
+        for line in output:
+            lines.append(line.decode(errors="replace"))
+            on_line()
+    child.wait()
+    return "".join(lines)
 
 
 def check(

@@ -13,6 +13,7 @@ from argosy.build.compile_sources import note_step
 from argosy.build.workplace import Workplace
 from argosy.errors import ArgosyError, did_you_mean
 from argosy.model.recipe_build import AutotoolsBuild, CmakeBuild, MakeBuild, Program
+from argosy.progress import progress
 
 HOST = "wasm32-unknown-wasi"
 _BUILD = "x86_64-pc-linux-gnu"
@@ -120,9 +121,11 @@ def _run(
     further: Mapping[str, str] | None = None,
 ) -> None:
     environment = {**wrappers.environment(place), **(further or {})}
-    done = process.run(_found(command, environment["PATH"]), folder=folder, environment=environment, log=place.log)
+    name = place.recipe.name
+    with progress(f"{doing} {name}", None, unit="line") as advance:
+        arguments = _found(command, environment["PATH"])
+        done = process.run(arguments, folder=folder, environment=environment, log=place.log, on_line=advance)
     if done.status != 0:
-        name = place.recipe.name
         raise steps.failure(f"{doing} recipe {name}", name, tuple(command), done, place.log)
 
 

@@ -23,7 +23,7 @@ def write_noted(linked: Path, target: Path, note: RecipeNote, *, strangers: Iter
     if not module.startswith(MAGIC):
         raise ArgosyError(
             f"recipe {note.name} made {linked.name}, which is not a wasm module",
-            advice="its build used another compiler than the one in $CC; see the build's log",
+            advice='its build used another compiler than $CC; set a makefile\'s by build.variables = { CC = "…" }',
         )
     if _NO_MAIN in module:
         raise ArgosyError(

@@ -23,6 +23,8 @@ _CRASH = re.compile(
 )
 _SIGNALLED = 128  # a shell adds this to the number of the signal that ended a command
 _SHOWN = 12  # undefined symbols that an error names
+_ERROR = re.compile(r"\berror:|\bError \d+$|\*\*\* ")
+_LAST, _EARLY = 30, 10  # lines of a failed command's output that an error shows: the last, and errors before them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,5 +154,9 @@ def _ending(status: int) -> str:
     return f" (signal {number})" if number > 0 else ""
 
 
-def _last(output: str, lines: int = 30) -> str:
-    return "\n".join(f"    {line}" for line in output.rstrip().splitlines()[-lines:])
+def _last(output: str) -> str:
+    """The last lines, and before them the errors that a build with several jobs printed earlier."""
+    lines = output.rstrip().splitlines()
+    early = [line for line in lines[:-_LAST] if _ERROR.search(line)][:_EARLY]
+    shown = [*early, "…", *lines[-_LAST:]] if early else lines[-_LAST:]
+    return "\n".join(f"    {line}" for line in shown)

@@ -87,6 +87,8 @@ def _link(usr: Path, major: int, folder: Path) -> Mapping[str, str]:
 def _about(folder: Path, llvm: Path) -> Mapping[str, str]:
     version = process.check([llvm / "bin/clang", "--version"], purpose="asking clang for its version")
     found = re.search(r"version (\d[\w.]*)", version)
+    if found is None:
+        raise ArgosyError(f"the clang of {folder} does not tell its version: {version.strip()[:100]}")
     decisive = [
         (f"{top}/{name}", sha256_of(folder / top / name))
         for top in ("share", "lib/clang")
@@ -94,7 +96,7 @@ def _about(folder: Path, llvm: Path) -> Mapping[str, str]:
     ]
     decisive.append(("compiler", hashlib.sha256(version.splitlines()[0].encode()).hexdigest()))
     return {
-        "clang": found.group(1) if found else "unknown",
+        "clang": found.group(1),
         "languages": "c",
         "digest": digest_of_names(decisive),
         "executables": digest_of_names([("clang", sha256_of(llvm / "bin/clang"))]),

@@ -275,3 +275,12 @@ def test_an_interrupted_build_leaves_no_process_and_no_program(tmp_path: Path) -
         time.sleep(0.1)
     assert not Path(f"/proc/{int(pid.read_text())}").exists()
     assert not place.program("solver").exists()
+
+
+def test_an_early_error_of_a_parallel_build_is_shown_besides_the_last_lines(tmp_path: Path) -> None:
+    noise = "; ".join(["echo compiling more"] * 60)
+    makefile = (
+        f"all: wrong other\nwrong:\n\t@echo 'a.c:1: error: the cause' >&2; exit 1\nother:\n\t@sleep 0.3; {noise}\n"
+    )
+    with pytest.raises(ArgosyError, match=r"a.c:1: error: the cause[\s\S]*compiling more"):
+        compile.build(workplace(tmp_path, MAKE, {**FILES, "Makefile": makefile}))
