@@ -44,8 +44,9 @@ def finished(env, recipe):
 def _target(env, known, recipe, common):
     required = recipes.order(known, recipe.requires)
     chosen = json.dumps({"numerics": env["NUMERICS"] or recipe.numerics, "flags": env.Split(env["FLAGS"])})
-    inputs = [env.Value(f"recipe {recipes.digest(recipe)}"), env.Value(f"options {chosen}"), *common]
-    inputs += [finished(env, other)[0] for other in required]
+    # The locks of required recipes say it all, but in a dry run they do not change: so their recipes count too.
+    inputs = [env.Value(f"recipe {recipes.digest(each)}") for each in (recipe, *required)]
+    inputs += [env.Value(f"options {chosen}"), *common, *(finished(env, other)[0] for other in required)]
 
     def build(target, source, env):
         from argosy.build.produce import Options, produce
