@@ -1,8 +1,8 @@
 """The launcher, built on the node that runs it: against its own MPI, by its own compiler, once.
 
-A built launcher is a folder `launchers/<key>/` of the cache with `argosy-launch` and, for an MPI library,
-`argosy-mpi.so`. The key holds all that the build depends on, so a folder that exists is right; it appears whole, by one
-rename, however many processes ask at once.
+A built launcher is a folder `launchers/<key>/` of the cache with `argosy-launch`, `argosy-job` (which stands for a
+job's mpiexec) and, for an MPI library, `argosy-mpi.so`. The key holds all that the build depends on, so a folder that
+exists is right; it appears whole, by one rename, however many processes ask at once.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ from argosy.site import engine
 
 EXECUTABLE = "argosy-launch"
 GLUE = "argosy-mpi.so"
+JOB = "argosy-job"
 SOURCES = Path(__file__).with_name("src")
 # Given to the linker too: zig builds the runtime that it links at this level, and without one far more slowly.
 _LEVEL = "-O2"
 _FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", _LEVEL, "-g1", "-Wall", "-Wextra", "-Werror", "-fPIC")
+_JOB_SOURCE = "job.c"
 _IDENTIFIER = re.compile(r"\bMPI_\w+")
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 
@@ -131,11 +133,12 @@ def _compile(work: Path, mpi: MpiLibrary | None, tools: Compiler, texts: Mapping
     sources.mkdir()
     for name, text in texts.items():
         (sources / name).write_text(text)
-    own = [name for name in texts if not _of_glue(name)]
+    own = [name for name in texts if not _of_glue(name) and name != _JOB_SOURCE]
     # The glue finds the launcher's own functions, and wasmtime's, among the executable's. The wheel's library has no
     # SONAME, so its whole path is recorded and nothing is searched for at start.
     executable = _objects(tools, work, own, ())
     _run(tools, work, _LEVEL, *executable, "-o", work / EXECUTABLE, "-rdynamic", engine.wasmtime_library(), "-ldl")
+    _run(tools, work, _LEVEL, *_objects(tools, work, [_JOB_SOURCE], ()), "-o", work / JOB)
     if mpi is not None:
         generated = _generated_glue(_declared(tools, work, mpi))
         for name, text in generated.items():

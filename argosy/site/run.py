@@ -1,7 +1,8 @@
 """Starting a program: the launcher alone, or a job of ranks under the MPI library's own mpiexec.
 
-This process becomes the launcher or mpiexec (exec), so stdin, stdout, stderr, the exit status and every signal are
-theirs, and no Python stands by while the ranks run. Before that, `argosy-launch --check` has found every import.
+This process becomes (exec) the launcher, or `argosy-job` which starts mpiexec and ends with it, so stdin, stdout,
+stderr, the exit status and every signal are theirs, and no Python stands by while the ranks run. Before that,
+`argosy-launch --check` has found every import.
 """
 
 from __future__ import annotations
@@ -101,7 +102,8 @@ def prepare(
     if any(variable in environment for variable in _RANK_VARIABLES):
         raise UsageError("this process is a rank of a job already", advice="leave out -n under mpiexec or srun")
     environment.update(_mpi_environment(mpi, ranks))
-    start = [str(mpi.start_command()), "-n", str(ranks), *mpiexec_options]
+    job = executable.with_name(build.JOB)
+    start = [str(job), str(mpi.start_command()), "-n", str(ranks), *mpiexec_options]
     return Start(command=(*start, *launch), environment=environment)
 
 

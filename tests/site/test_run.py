@@ -180,7 +180,17 @@ def test_a_signal_leaves_no_process(tmp_path: Path, mpi: MpiLibrary, number: sig
         assert len(launchers_of(tmp_path)) >= 2
         child.send_signal(number)
         child.communicate(timeout=30)
-        assert child.returncode != 0
+        assert child.returncode == -number
+    assert wait_until_gone(tmp_path) == []
+
+
+def test_a_job_that_is_killed_leaves_no_process(tmp_path: Path, mpi: MpiLibrary) -> None:
+    command = started(RANKS, tmp_path, 2, "spin", "until", "ended")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as child:
+        assert child.stdout is not None
+        assert {child.stdout.readline(), child.stdout.readline()} == {b"0\n", b"1\n"}
+        child.kill()
+        child.wait()
     assert wait_until_gone(tmp_path) == []
 
 
