@@ -104,13 +104,13 @@ bool unpack_fits(int64_t size, int64_t position, int64_t count, const struct typ
     return count >= 0 && position >= 0 && position <= size && (__int128)count * type->size <= size - position;
 }
 
-struct type_info **types_in(struct scratch *scratch, uint32_t address, int64_t n, MPI_Datatype **hosts) {
+struct type_info **types_in(struct scratch *scratch, uint32_t address, int64_t n, bool committed, MPI_Datatype **hosts) {
     int *handles = ints_in(scratch, address, n);
     struct type_info **infos = handles == NULL ? NULL : scratch_take(scratch, (uint64_t)n * sizeof *infos);
     *hosts = infos == NULL ? NULL : scratch_take(scratch, (uint64_t)n * sizeof **hosts);
     for (int64_t i = 0; *hosts != NULL && i < n; i++) {
         infos[i] = type_info_in(handles[i]);
-        if (infos[i] == NULL) {
+        if (infos[i] == NULL || (committed && !infos[i]->committed)) {
             return NULL;
         }
         (*hosts)[i] = infos[i]->host;

@@ -45,7 +45,8 @@ int32_t buffer_bytes(uint32_t address, int64_t bytes, void **buffer);
 /* `count` elements of packed data from `position` on have to fit into `size` bytes. */
 bool unpack_fits(int64_t size, int64_t position, int64_t count, const struct type_info *type);
 
-/* n datatypes by handle: their infos, and the node's handles for MPI; NULL: a wrong one among them. */
-struct type_info **types_in(struct scratch *scratch, uint32_t address, int64_t n, MPI_Datatype **hosts);
+/* n datatypes by handle: their infos, and the node's handles for MPI; NULL: a wrong one among them, or where it
+ * matters one that is not committed. */
+struct type_info **types_in(struct scratch *scratch, uint32_t address, int64_t n, bool committed, MPI_Datatype **hosts);
 
 #endif

@@ -9,6 +9,38 @@
 
 #include "mpi_buffers.h"
 
+/* How far a new datatype reaches and how much it holds. Sums and products of the guest's numbers are made in double:
+ * they cannot wrap, and below the limit they are exact. Numbers that must not be negative give -1 where one is. */
+#define TYPE_LIMIT 0x1p46
+bool type_grows(const struct type_info *old, double farthest, double longest, double elements);
+static inline double apart(const struct type_info *type, double count, double stride) {
+    return fabs(count * stride * (double)type->extent);
+}
+#define OVER(array, n, start, step)                                                                                    \
+    ({                                                                                                                 \
+        double all = (start);                                                                                          \
+        for (int64_t i = 0; i < (n); i++) {                                                                            \
+            double one = (double)(array)[i];                                                                           \
+            step;                                                                                                      \
+        }                                                                                                              \
+        all;                                                                                                           \
+    })
+#define FARTHEST(array, n) OVER(array, n, 0, all = fabs(one) > all ? fabs(one) : all)
+#define LONGEST(array, n) OVER(array, n, 0, all = one < 0 || all < 0 ? -1 : one > all ? one : all)
+#define TOTAL(array, n) OVER(array, n, 0, all = one < 0 || all < 0 ? -1 : all + one)
+#define PRODUCT(array, n) OVER(array, n, 1, all = one < 0 || all < 0 ? -1 : all * one)
+#define STRUCT_GROWS(types, displs, lengths, n)                                                                        \
+    ({                                                                                                                 \
+        bool grows = true;                                                                                             \
+        double bytes = 0;                                                                                              \
+        for (int64_t i = 0; i < (n); i++) {                                                                            \
+            double length = (double)(lengths)[i];                                                                      \
+            grows &= type_grows((types)[i], fabs((double)(displs)[i]), length, length);                                \
+            bytes += length * (double)(types)[i]->size;                                                                \
+        }                                                                                                              \
+        grows && bytes <= TYPE_LIMIT;                                                                                  \
+    })
+
 /* May MPI apply this operation to this datatype? Users' operations take any, predefined ones what the node computes as
  * the guest would. MPI_REPLACE and MPI_NO_OP only move data. */
 static inline bool reducible(int32_t operation, const struct type_info *type) {
@@ -53,11 +85,11 @@ static inline bool distributions_in(int *values, int64_t count, bool kinds) {
     return true;
 }
 
-static inline void ranks_in(int *ranks, int64_t count) {
-    for (int64_t i = 0; i < count; i++) {
-        ranks[i] = ranks[i] == ABI_MPI_PROC_NULL ? MPI_PROC_NULL : ranks[i];
-    }
-}
+/* Ranks of a group, where allowed with MPI_PROC_NULL; ranges of them as triplets (first, last, stride); ranks of a
+ * communicator. False when there is one that is not. */
+bool group_ranks_in(MPI_Group group, int *ranks, int64_t count, bool null);
+bool group_ranges_in(MPI_Group group, const int *ranges, int64_t count);
+bool comm_ranks_in(const struct comm_info *comm, const int *ranks, int64_t count);
 
 static inline void ranks_out(uint32_t address, int64_t count, const int *ranks) {
     for (int64_t i = 0; i < count; i++) {

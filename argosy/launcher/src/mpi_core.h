@@ -13,6 +13,7 @@
 #ifndef ARGOSY_MPI_CORE_H
 #define ARGOSY_MPI_CORE_H
 
+#include <math.h>
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>

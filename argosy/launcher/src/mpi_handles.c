@@ -182,3 +182,10 @@ struct type_info *type_info_slowly(struct type_info *info) {
     info->measured = true;
     return info;
 }
+
+void type_committed(uint32_t guest_handle) {
+    struct type_info *info = type_find(guest_handle);
+    if (info != NULL) {
+        info->committed = true;
+    }
+}

@@ -140,6 +140,7 @@ struct type_info {
     MPI_Datatype host;
     bool present; /* in the table of predefined ones: the guest has such a type, and the node's MPI */
     bool natural; /* predefined, and the node's type of the same name: the one that it is given back as */
+    bool committed;
     bool measured;
     bool reducible;                              /* predefined operations give what the guest would compute */
     int64_t lower, extent, true_lower, true_extent, size; /* bytes */
@@ -150,6 +151,7 @@ static inline struct type_info *type_info_in(int32_t guest_handle) {
     struct type_info *info = type_find((uint32_t)guest_handle);
     return info == NULL || __builtin_expect(info->measured, 1) ? info : type_info_slowly(info);
 }
+void type_committed(uint32_t guest);
 extern struct type_info type_predefined[0x200]; /* by guest handle - 0x200, generated */
 
 /* Requests own the memory that their call needs until they complete. */

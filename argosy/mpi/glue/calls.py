@@ -19,6 +19,9 @@ from argosy.mpi.glue.messages import Buffer, Extent, Role, buffers, is_neighbour
 _NAMES = "Initialized Finalized Get_version Get_library_version Wtime Wtick Error_class Error_string"
 ANYTIME = frozenset(f"MPI_{name}" for name in _NAMES.split())
 
+# Expressible by kind, and yet written by hand: they change what all others stand on.
+OF_ITS_OWN = frozenset({"MPI_Abort", "MPI_Finalize", "MPI_Comm_free_keyval", "MPI_Type_free_keyval"})
+
 # Values that are only renumbered, by kind: the table of constants.
 _RENUMBERED: Mapping[str, str] = {
     "THREAD_LEVEL": "thread_levels",
@@ -80,6 +83,41 @@ _STRING_SIZES: Mapping[tuple[str, str], str] = {
     ("MPI_Type_get_name", "type_name"): "MPI_MAX_OBJECT_NAME",
 }
 
+# A new datatype may reach only so far from its origin and hold only so much data that neither MPI's arithmetic nor ours
+# can wrap: farthest displacement in bytes, longest block and number of elements, in terms of the parameters. Names in
+# braces are the guest's scalars, others are arrays and datatypes that were read before.
+_BOUNDS: Mapping[str, str] = {
+    "MPI_Type_contiguous": "type_grows(oldtype, 0, {count}, {count})",
+    "MPI_Type_vector": "type_grows(oldtype, apart(oldtype, {count}, {stride}), {blocklength},"
+    " (double){count} * {blocklength})",
+    "MPI_Type_create_hvector": "type_grows(oldtype, fabs((double){count} * {stride}), {blocklength},"
+    " (double){count} * {blocklength})",
+    "MPI_Type_indexed": "type_grows(oldtype, apart(oldtype, 1, FARTHEST(array_of_displacements, {count})),"
+    " LONGEST(array_of_blocklengths, {count}), TOTAL(array_of_blocklengths, {count}))",
+    "MPI_Type_create_hindexed": "type_grows(oldtype, FARTHEST(array_of_displacements, {count}),"
+    " LONGEST(array_of_blocklengths, {count}), TOTAL(array_of_blocklengths, {count}))",
+    "MPI_Type_create_indexed_block": "type_grows(oldtype, apart(oldtype, 1, FARTHEST(array_of_displacements, {count})),"
+    " {blocklength}, (double){count} * {blocklength})",
+    "MPI_Type_create_hindexed_block": "type_grows(oldtype, FARTHEST(array_of_displacements, {count}), {blocklength},"
+    " (double){count} * {blocklength})",
+    "MPI_Type_create_struct": "STRUCT_GROWS(array_of_types_infos, array_of_displacements, array_of_blocklengths,"
+    " {count})",
+    "MPI_Type_create_subarray": "type_grows(oldtype, 0, PRODUCT(array_of_sizes, {ndims}),"
+    " PRODUCT(array_of_subsizes, {ndims}))",
+    "MPI_Type_create_darray": "type_grows(oldtype, 0, PRODUCT(array_of_gsizes, {ndims}),"
+    " PRODUCT(array_of_gsizes, {ndims}))",
+    "MPI_Type_create_resized": "type_grows(oldtype, fabs((double){lb}) + fabs((double){extent}), 0, 1)",
+}
+
+# What else a success means.
+_AFTER: Mapping[str, str] = {
+    "MPI_Type_commit": "    type_committed((uint32_t)datatype_handle);",
+    "MPI_Type_dup": "    if (oldtype->committed) { type_committed(newtype_handle); }",
+    "MPI_Type_create_f90_complex": "    type_committed(newtype_handle);",
+    "MPI_Type_create_f90_integer": "    type_committed(newtype_handle);",
+    "MPI_Type_create_f90_real": "    type_committed(newtype_handle);",
+}
+
 
 class Order(enum.IntEnum):
     """When a parameter is read; a later one may use an earlier one."""
@@ -91,8 +129,9 @@ class Order(enum.IntEnum):
     TYPE = 4
     ARRAY = 5
     DEPENDENT = 6
-    BUFFER = 7
-    RESULT = 8
+    BOUND = 7
+    BUFFER = 8
+    RESULT = 9
 
 
 @dataclass(kw_only=True)
@@ -148,6 +187,10 @@ class _Writer:
             "    }",
         ]
 
+    def filled(self, template: str) -> str:
+        """The C expression with the guest's scalars for the names in braces."""
+        return template.format(**{name: self.value(name) for name in self.index if "{" + name + "}" in template})
+
     def class_of(self, parameter: Parameter) -> str:
         return f"ABI_MPI_ERR_{_CLASSES.get(parameter.kind, 'ARG')}"
 
@@ -162,6 +205,10 @@ class _Writer:
             self._parameter(parameter)
         for name in self.buffers:
             self._buffer(self.buffers[name])
+        bound = _BOUNDS.get(procedure.base)
+        if bound is not None:
+            self.call.add(Order.BOUND, *self.refuse("!" + self.filled(bound), "count", "ABI_MPI_ERR_ARG"))
+        self.call.after += [_AFTER[procedure.base]] if procedure.base in _AFTER else []
         body = [line for _, piece in sorted(self.call.before, key=lambda item: item[0]) for line in piece]
         arguments = ", ".join(self.call.passed[parameter.name] for parameter in procedure.parameters)
         called = f"{procedure.name}({arguments})"
@@ -251,7 +298,8 @@ class _Writer:
     def _datatype(self, parameter: Parameter) -> None:
         name = parameter.name
         lines = [f"    const struct type_info *{name} = type_info_in({self.value(name)});"]
-        lines += self.refuse(f"{name} == NULL", name, "ABI_MPI_ERR_TYPE")
+        unready = f" || !{name}->committed" if self.buffers else ""
+        lines += self.refuse(f"{name} == NULL{unready}", name, "ABI_MPI_ERR_TYPE")
         operation = next((other for other in self.procedure.parameters if other.kind == "OPERATION"), None)
         if operation is not None:
             lines += self.refuse(f"!reducible({self.value(operation.name)}, {name})", operation.name, "ABI_MPI_ERR_OP")
@@ -264,7 +312,7 @@ class _Writer:
         lines = [
             f"    MPI_Datatype *{name};",
             f"    struct type_info **{name}_infos = types_in(&scratch, {self.address(parameter)},"
-            f" {self.length(parameter)}, &{name});",
+            f" {self.length(parameter)}, false, &{name});",
             *self.refuse(f"{name}_infos == NULL", name, "ABI_MPI_ERR_TYPE"),
         ]
         self.call.add(Order.ARRAY, *lines)
@@ -452,7 +500,7 @@ class _Writer:
         """The C expression for an array's number of elements."""
         stated = _LENGTHS.get((self.procedure.base, parameter.name))
         if stated is not None:
-            return stated.format(**{name: self.value(name) for name in self.index if "{" + name + "}" in stated})
+            return self.filled(stated)
         described = self.described.get(parameter.name)
         if described is not None:
             return self.times(described)
@@ -480,8 +528,8 @@ class _Writer:
         if kind in ("DISTRIB_ENUM", "DTYPE_DISTRIBUTION"):
             unknown = f"!distributions_in({name}, {length}, {str(kind == 'DISTRIB_ENUM').lower()})"
             lines += self.refuse(unknown, name, "ABI_MPI_ERR_ARG")
-        elif kind in ("RANK", "RANK_NNI") and parameter.direction == "in" and parameter.array == "[]":
-            lines += [f"    ranks_in({name}, {length});"]
+        elif kind in ("RANK", "RANK_NNI") and parameter.direction == "in":
+            lines += self._ranks(parameter, length)
         self.call.add(order, *lines)
         self.call.passed[name] = f"(int (*)[3]){name}" if parameter.array == "[][3]" else name
         if parameter.direction != "in":
@@ -490,6 +538,20 @@ class _Writer:
             translate = "ranks_out" if kind in ("RANK", "RANK_NNI") else "ints_out"
             guard = f"if ({name} != MPI_UNWEIGHTED) " if kind == "WEIGHT" else ""
             self.call.after.append(f"    {guard}{translate}({self.address(parameter)}, {length}, {name});")
+
+    def _ranks(self, parameter: Parameter, length: str) -> list[str]:
+        """Ranks of a group or of a communicator are looked up in MPI's own tables, so each has to be one."""
+        name = parameter.name
+        group = next((other.name for other in self.procedure.parameters if other.kind == "GROUP"), None)
+        if group is not None:
+            null = str(self.procedure.base == "MPI_Group_translate_ranks").lower()
+            check = f"!group_ranks_in({group}, {name}, {length}, {null})"
+            if parameter.array == "[][3]":
+                check = f"!group_ranges_in({group}, {name}, {length})"
+        else:
+            comm = next(other.name for other in self.procedure.parameters if other.kind == "COMMUNICATOR")
+            check = f"!comm_ranks_in({comm}, {name}, {length})"
+        return self.refuse(check, name, "ABI_MPI_ERR_RANK")
 
     def array_class(self, parameter: Parameter) -> str:
         return "ABI_MPI_ERR_ARG"
@@ -536,17 +598,14 @@ class _Writer:
         parameter = self.procedure.parameter(name)
         if parameter.kind == "DATATYPE" and not parameter.array:
             lines = [f"    {name} = type_info_in({self.value(name)});"]
-            return [
-                *lines,
-                *self.refuse(f"{name} == NULL", name, "ABI_MPI_ERR_TYPE"),
-                f"    {name}_host = {name}->host;",
-            ]
+            unready = f"{name} == NULL || !{name}->committed"
+            return [*lines, *self.refuse(unready, name, "ABI_MPI_ERR_TYPE"), f"    {name}_host = {name}->host;"]
         if not parameter.array:
             return [f"    {name} = {self.value(name)};"]
         self.uses_scratch = True
         at, times = self.address(parameter), self.times(buffer)
         if parameter.kind == "DATATYPE":
-            lines = [f"    struct type_info **{name} = types_in(&scratch, {at}, {times}, &{name}_host);"]
+            lines = [f"    struct type_info **{name} = types_in(&scratch, {at}, {times}, true, &{name}_host);"]
             return [*lines, *self.refuse(f"{name} == NULL", name, "ABI_MPI_ERR_TYPE")]
         read = {"int": "ints_in", "MPI_Aint": "aints_in", "MPI_Count": "counts_in"}[parameter.c_type]
         return [

@@ -189,7 +189,12 @@ def _datatypes(declared: Collection[str]) -> list[str]:
         if host in declared and name != "MPI_DATATYPE_NULL" and name not in _NOT_ON_GUEST:
             traits = {"natural": host == name, "reducible": name not in _NOT_REDUCIBLE}
             fields = ", ".join(
-                [f".host = {host}", ".present = true", *(f".{k} = true" for k, on in traits.items() if on)]
+                [
+                    f".host = {host}",
+                    ".present = true",
+                    ".committed = true",
+                    *(f".{k} = true" for k, on in traits.items() if on),
+                ]
             )
             lines.append(f"    [{value - 0x200:#05x}] = {{{fields}}},")
     return [*lines, "};", ""]

@@ -61,6 +61,37 @@ static void buffers(void) {
     MPI_Type_free(&stride0);
 }
 
+static void types(void) {
+    static int value[4];
+    MPI_Datatype type, wider, widest;
+    MPI_Type_contiguous(2, MPI_INT, &type);
+    GIVES(MPI_Send(value, 1, type, MPI_PROC_NULL, 0, MPI_COMM_WORLD), MPI_ERR_TYPE); /* not committed */
+    MPI_Type_commit(&type);
+    GIVES(MPI_Send(value, 1, type, MPI_PROC_NULL, 0, MPI_COMM_WORLD), MPI_SUCCESS);
+    MPI_Type_dup(type, &wider);
+    GIVES(MPI_Send(value, 1, wider, MPI_PROC_NULL, 0, MPI_COMM_WORLD), MPI_SUCCESS);
+    MPI_Type_free(&wider);
+    /* Extents and sizes that would wrap in MPI's arithmetic, and then be believed. */
+    MPI_Type_create_hvector(0x4000, 1, 0x7fffffff, type, &wider);
+    GIVES(MPI_Type_vector(0x7fffffff, 1, 0x7fffffff, wider, &widest), MPI_ERR_ARG);
+    GIVES(MPI_Type_contiguous(0x7fffffff, wider, &widest), MPI_ERR_ARG);
+    GIVES(MPI_Type_create_subarray(3, (int[]){0x7fffffff, 0x7fffffff, 2}, (int[]){1, 1, 1}, (int[]){0, 0, 0}, MPI_ORDER_C,
+                                   type, &widest),
+          MPI_ERR_ARG);
+    MPI_Type_free(&wider);
+    MPI_Type_create_resized(type, 0, 0, &wider);
+    GIVES(MPI_Type_vector(0x7fffffff, 0x7fffffff, 0, wider, &widest), MPI_ERR_ARG); /* no extent, but 2^65 bytes */
+    MPI_Type_free(&wider);
+    MPI_Type_free(&type);
+    MPI_Group world, some;
+    MPI_Comm_group(MPI_COMM_WORLD, &world);
+    GIVES(MPI_Group_incl(world, 1, (int[]){size}, &some), MPI_ERR_RANK);
+    GIVES(MPI_Group_range_incl(world, 1, (int[1][3]){{0, size, 1}}, &some), MPI_ERR_RANK);
+    GIVES(MPI_Group_range_incl(world, 1, (int[1][3]){{0, size - 1, 1}}, &some), MPI_SUCCESS);
+    MPI_Group_free(&some);
+    MPI_Group_free(&world);
+}
+
 static void results(void) {
     char *end = (char *)(uintptr_t)(__builtin_wasm_memory_size(0) * 65536);
     int value = 0;
@@ -147,6 +178,7 @@ int main(int argc, char **argv) {
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
     buffers();
+    types();
     results();
     handles();
     numbers();

@@ -1,0 +1,53 @@
+/* Ranks and the reach of new datatypes. See mpi_calls.h. */
+#include "mpi_calls.h"
+
+static double larger(double one, double other) {
+    return one > other ? one : other;
+}
+
+bool type_grows(const struct type_info *old, double farthest, double longest, double elements) {
+    double extent = fabs((double)old->extent), lower = (double)old->lower, true_lower = (double)old->true_lower;
+    double reach = larger(larger(fabs(lower), fabs(lower + (double)old->extent)),
+                          larger(fabs(true_lower), fabs(true_lower + (double)old->true_extent)));
+    return longest >= 0 && elements >= 0 && farthest + longest * extent + reach <= TYPE_LIMIT &&
+           elements * (double)old->size <= TYPE_LIMIT;
+}
+
+bool group_ranks_in(MPI_Group group, int *ranks, int64_t count, bool null) {
+    int size;
+    if (MPI_Group_size(group, &size) != MPI_SUCCESS) {
+        return false;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        if (null && ranks[i] == ABI_MPI_PROC_NULL) {
+            ranks[i] = MPI_PROC_NULL;
+        } else if (ranks[i] < 0 || ranks[i] >= size) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* `count` numbers, three for each range. */
+bool group_ranges_in(MPI_Group group, const int *ranges, int64_t count) {
+    int size;
+    if (MPI_Group_size(group, &size) != MPI_SUCCESS) {
+        return false;
+    }
+    for (int64_t i = 0; i + 2 < count; i += 3) {
+        int64_t first = ranges[i], last = ranges[i + 1], stride = ranges[i + 2];
+        if (first < 0 || first >= size || last < 0 || last >= size || stride == 0 || (last - first) * stride < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool comm_ranks_in(const struct comm_info *comm, const int *ranks, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        if (ranks[i] < 0 || ranks[i] >= comm->size) {
+            return false;
+        }
+    }
+    return true;
+}
