@@ -75,7 +75,8 @@ def _build(prefix: Path, folder: Path) -> Mapping[str, str]:
 
 def _parts(root: Path, scratch: Path) -> dict[str, list[tuple[Path, Path, Sequence[str]]]]:
     """For each library its sources, each with its object and flags."""
-    header, tag = scratch / "compatibility.h", scratch / "tag.s"
+    header, tag = scratch / "compatibility.h", scratch / "own/tag.s"
+    tag.parent.mkdir(exist_ok=True)
     header.write_text(_COMPATIBILITY)
     tag.write_text(_TAG)
     abi, cpp = root / "libcxxabi", root / "libcxx"

@@ -414,3 +414,19 @@ def test_a_full_disk_leaves_no_toolchain_and_says_what_to_do(sources_at_hand: Pa
     assert "File too large" in printed
     assert "ARGOSY_CACHE" in printed
     assert [path.name for path in (tmp_path / "cache/toolchains").iterdir() if not path.name.endswith(".lock")] == []
+
+
+def test_the_cpp_runtime_is_the_same_wherever_it_is_made(
+    packages: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = packages.cpp_runtime
+    assert made
+    toolchain_runtime.ensure(packages.prefix, made)
+    parts = toolchain_runtime._parts
+    small = ("libunwind", "libc++abi")  # libc++ takes half a minute
+    monkeypatch.setattr(
+        toolchain_runtime, "_parts", lambda root, scratch: {name: parts(root, scratch)[name] for name in small}
+    )
+    toolchain_runtime.ensure(packages.prefix, tmp_path / "again")
+    for name in small:
+        assert (made / f"{name}.a").read_bytes() == (tmp_path / f"again/{name}.a").read_bytes(), name
