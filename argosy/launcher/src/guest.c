@@ -1,4 +1,4 @@
-/* The guest's memory and functions. `guest` is written by guest_attach alone, apart from known_size, which only grows. */
+/* The guest's memory and functions. `guest` is written by guest_attach alone, but for known_size, which only grows. */
 #include "guest.h"
 
 #include <stdarg.h>

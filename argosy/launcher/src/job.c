@@ -2,9 +2,9 @@
  *
  * Some process managers leave with status 0 when a signal ended their job, or leave processes behind. So this small
  * program waits in their place. Invariants: a signal that asks the job to end also decides how this process ends;
- * whatever the command started and left is ended with it (orphans come to us, PR_SET_CHILD_SUBREAPER); when this process
- * dies the command is asked to end; nothing is waited for longer than GRACE_SECONDS after the job was asked to end.
- * Signals are not handled but taken one at a time from sigtimedwait, so that no code runs in a handler. */
+ * whatever the command started and left is ended with it (orphans come to us, PR_SET_CHILD_SUBREAPER); when this
+ * process dies the command is asked to end; nothing is waited for longer than GRACE_SECONDS after the job was asked to
+ * end. Signals are not handled but taken one at a time from sigtimedwait, so that no code runs in a handler. */
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>

@@ -99,7 +99,8 @@ static const char *lacks(const struct sources *sources, const wasm_importtype_t 
         return has_type(import, have->signature) ? NULL : "has other parameters on this node";
     }
     wasmtime_extern_t item;
-    if (!wasmtime_linker_get(sources->linker, sources->context, module->data, module->size, name->data, name->size, &item)) {
+    if (!wasmtime_linker_get(sources->linker, sources->context, module->data, module->size, name->data, name->size,
+                             &item)) {
         return "unknown on this node";
     }
     wasmtime_extern_delete(&item);

@@ -154,8 +154,8 @@ static const char *skip(const char *text, const char *end, const char *character
     return text;
 }
 
-/* wasmtime's text is: its own backtrace, then the causes, numbered one to a line when they are several. Keep the causes,
- * on one line. */
+/* wasmtime's text is: its own backtrace, then the causes, numbered one to a line when they are several. Keep the
+ * causes, on one line. */
 static void write_cause(FILE *stream, const wasm_name_t *message) {
     static const char mark[] = "\n\nCaused by:\n";
     size_t size = message->size;

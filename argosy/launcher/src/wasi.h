@@ -57,6 +57,11 @@ struct wasi_call {
     wasi_error_t (*function)(const wasi_values_t *arguments);
 };
 
+/* An argument that is an address, a size, a descriptor or flags. */
+static inline uint32_t wasi_number(const wasi_values_t *argument) {
+    return (uint32_t)argument->i32;
+}
+
 extern const struct wasi_call wasi_calls[];
 extern const size_t wasi_call_count;
 

@@ -15,13 +15,9 @@ void wasi_set_guest(const struct options *options) {
     granted = options;
 }
 
-static uint32_t address_of(const wasi_values_t *argument) {
-    return (uint32_t)argument->i32;
-}
-
 static wasi_error_t put_sizes(size_t count, size_t size, const wasi_values_t *to) {
     uint32_t numbers[2] = {(uint32_t)count, (uint32_t)size};
-    return guest_write(address_of(&to[0]), &numbers[0], 4) && guest_write(address_of(&to[1]), &numbers[1], 4)
+    return guest_write(wasi_number(&to[0]), &numbers[0], 4) && guest_write(wasi_number(&to[1]), &numbers[1], 4)
                ? WASI_SUCCESS
                : WASI_FAULT;
 }
@@ -44,10 +40,10 @@ static wasi_error_t args_sizes_get(const wasi_values_t *arguments) {
 }
 
 static wasi_error_t args_get(const wasi_values_t *arguments) {
-    uint32_t bytes = address_of(&arguments[1]);
+    uint32_t bytes = wasi_number(&arguments[1]);
     for (size_t i = 0; i < granted->argument_count; i++) {
         const char *text = granted->arguments[i];
-        if (!put_text(address_of(&arguments[0]), i, &bytes, text, strlen(text) + 1)) {
+        if (!put_text(wasi_number(&arguments[0]), i, &bytes, text, strlen(text) + 1)) {
             return WASI_FAULT;
         }
     }
@@ -63,13 +59,13 @@ static wasi_error_t environ_sizes_get(const wasi_values_t *arguments) {
 }
 
 static wasi_error_t environ_get(const wasi_values_t *arguments) {
-    uint32_t bytes = address_of(&arguments[1]);
+    uint32_t bytes = wasi_number(&arguments[1]);
     for (size_t i = 0; i < granted->variable_count; i++) {
         const struct variable *variable = &granted->variables[i];
         size_t name = strlen(variable->name), value = strlen(variable->value) + 1;
         uint32_t equals = bytes + (uint32_t)name;
         if (!guest_write(equals, "=", 1) || !guest_write(equals + 1, variable->value, value) ||
-            !put_text(address_of(&arguments[0]), i, &bytes, variable->name, name)) {
+            !put_text(wasi_number(&arguments[0]), i, &bytes, variable->name, name)) {
             return WASI_FAULT;
         }
         bytes = equals + 1 + (uint32_t)value;
@@ -95,24 +91,24 @@ static wasi_error_t put_time(uint32_t address, const struct timespec *time) {
 static wasi_error_t clock_res_get(const wasi_values_t *arguments) {
     clockid_t clock;
     struct timespec time;
-    if (!find_clock(address_of(&arguments[0]), &clock) || clock_getres(clock, &time) != 0) {
+    if (!find_clock(wasi_number(&arguments[0]), &clock) || clock_getres(clock, &time) != 0) {
         return WASI_INVAL;
     }
-    return put_time(address_of(&arguments[1]), &time);
+    return put_time(wasi_number(&arguments[1]), &time);
 }
 
 static wasi_error_t clock_time_get(const wasi_values_t *arguments) {
     clockid_t clock;
     struct timespec time;
-    if (!find_clock(address_of(&arguments[0]), &clock) || clock_gettime(clock, &time) != 0) {
+    if (!find_clock(wasi_number(&arguments[0]), &clock) || clock_gettime(clock, &time) != 0) {
         return WASI_INVAL;
     }
-    return put_time(address_of(&arguments[2]), &time);
+    return put_time(wasi_number(&arguments[2]), &time);
 }
 
 static wasi_error_t random_get(const wasi_values_t *arguments) {
-    uint32_t size = address_of(&arguments[1]);
-    uint8_t *bytes = guest_span(address_of(&arguments[0]), size);
+    uint32_t size = wasi_number(&arguments[1]);
+    uint8_t *bytes = guest_span(wasi_number(&arguments[0]), size);
     if (bytes == NULL) {
         return WASI_FAULT;
     }
@@ -142,7 +138,7 @@ static wasi_error_t not_here(const wasi_values_t *arguments) {
 
 /* No descriptor is a socket: the network is not granted. */
 static wasi_error_t no_socket(const wasi_values_t *arguments) {
-    return wasi_file(address_of(&arguments[0])) == NULL ? WASI_BADF : WASI_NOTSOCK;
+    return wasi_file(wasi_number(&arguments[0])) == NULL ? WASI_BADF : WASI_NOTSOCK;
 }
 
 /* Sorted by name. */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -27,10 +26,6 @@ static const uint64_t FOLDER_RIGHTS = RIGHT(3) | RIGHT(4) | RIGHT(9) | RIGHT(10)
 static const uint64_t FILE_RIGHTS = RIGHT(0) | RIGHT(1) | RIGHT(2) | RIGHT(3) | RIGHT(4) | RIGHT(5) | RIGHT(6) |
                                     RIGHT(7) | RIGHT(8) | RIGHT(21) | RIGHT(22) | RIGHT(23) | RIGHT(27);
 static const uint64_t SEEKING_RIGHTS = RIGHT(2) | RIGHT(5);
-
-static uint32_t number(const wasi_values_t *argument) {
-    return (uint32_t)argument->i32;
-}
 
 static wasi_error_t done(int result) {
     return result < 0 ? wasi_error(errno) : WASI_SUCCESS;
@@ -74,15 +69,15 @@ static ssize_t write_here(int host, const struct iovec *vectors, int count, off_
 
 static wasi_error_t transfer(const wasi_values_t *arguments, transfer_t how, uint64_t offset, uint32_t result) {
     struct iovec vectors[MOST_VECTORS];
-    const struct file *file = wasi_file(number(&arguments[0]));
+    const struct file *file = wasi_file(wasi_number(&arguments[0]));
     if (file == NULL) {
         return WASI_BADF;
     }
     if (offset > INT64_MAX) {
         return WASI_INVAL;
     }
-    uint32_t count = number(&arguments[2]) < MOST_VECTORS ? number(&arguments[2]) : MOST_VECTORS;
-    if (!get_vectors(number(&arguments[1]), count, vectors)) {
+    uint32_t count = wasi_number(&arguments[2]) < MOST_VECTORS ? wasi_number(&arguments[2]) : MOST_VECTORS;
+    if (!get_vectors(wasi_number(&arguments[1]), count, vectors)) {
         return WASI_FAULT;
     }
     ssize_t size;
@@ -93,19 +88,19 @@ static wasi_error_t transfer(const wasi_values_t *arguments, transfer_t how, uin
 }
 
 WASI_FUNCTION(fd_read) {
-    return transfer(arguments, read_here, 0, number(&arguments[3]));
+    return transfer(arguments, read_here, 0, wasi_number(&arguments[3]));
 }
 
 WASI_FUNCTION(fd_write) {
-    return transfer(arguments, write_here, 0, number(&arguments[3]));
+    return transfer(arguments, write_here, 0, wasi_number(&arguments[3]));
 }
 
 WASI_FUNCTION(fd_pread) {
-    return transfer(arguments, preadv, (uint64_t)arguments[3].i64, number(&arguments[4]));
+    return transfer(arguments, preadv, (uint64_t)arguments[3].i64, wasi_number(&arguments[4]));
 }
 
 WASI_FUNCTION(fd_pwrite) {
-    return transfer(arguments, pwritev, (uint64_t)arguments[3].i64, number(&arguments[4]));
+    return transfer(arguments, pwritev, (uint64_t)arguments[3].i64, wasi_number(&arguments[4]));
 }
 
 static wasi_error_t seek(const struct file *file, int64_t offset, int whence, uint32_t result) {
@@ -122,21 +117,21 @@ static wasi_error_t seek(const struct file *file, int64_t offset, int whence, ui
 
 WASI_FUNCTION(fd_seek) {
     static const int whences[] = {SEEK_SET, SEEK_CUR, SEEK_END};
-    if (number(&arguments[2]) >= sizeof whences / sizeof *whences) {
+    if (wasi_number(&arguments[2]) >= sizeof whences / sizeof *whences) {
         return WASI_INVAL;
     }
-    return seek(wasi_file(number(&arguments[0])), arguments[1].i64, whences[number(&arguments[2])],
-                number(&arguments[3]));
+    return seek(wasi_file(wasi_number(&arguments[0])), arguments[1].i64, whences[wasi_number(&arguments[2])],
+                wasi_number(&arguments[3]));
 }
 
 WASI_FUNCTION(fd_tell) {
-    return seek(wasi_file(number(&arguments[0])), 0, SEEK_CUR, number(&arguments[1]));
+    return seek(wasi_file(wasi_number(&arguments[0])), 0, SEEK_CUR, wasi_number(&arguments[1]));
 }
 
 /* --- The file as a whole. --- */
 
 static wasi_error_t sync_file(const wasi_values_t *arguments, int (*how)(int)) {
-    const struct file *file = wasi_file(number(&arguments[0]));
+    const struct file *file = wasi_file(wasi_number(&arguments[0]));
     return file == NULL ? WASI_BADF : done(how(file->host));
 }
 
@@ -151,8 +146,8 @@ WASI_FUNCTION(fd_datasync) {
 WASI_FUNCTION(fd_advise) {
     static const int advices[] = {POSIX_FADV_NORMAL,   POSIX_FADV_SEQUENTIAL, POSIX_FADV_RANDOM,
                                   POSIX_FADV_WILLNEED, POSIX_FADV_DONTNEED,   POSIX_FADV_NOREUSE};
-    const struct file *file = wasi_file(number(&arguments[0]));
-    uint32_t advice = number(&arguments[3]);
+    const struct file *file = wasi_file(wasi_number(&arguments[0]));
+    uint32_t advice = wasi_number(&arguments[3]);
     if (file == NULL) {
         return WASI_BADF;
     }
@@ -164,7 +159,7 @@ WASI_FUNCTION(fd_advise) {
 
 /* An open file that may be changed. */
 static wasi_error_t find_writable(const wasi_values_t *argument, const struct file **file) {
-    *file = wasi_file(number(argument));
+    *file = wasi_file(wasi_number(argument));
     return *file == NULL ? WASI_BADF : (*file)->writable ? WASI_SUCCESS : WASI_ROFS;
 }
 
@@ -201,7 +196,7 @@ WASI_FUNCTION(fd_filestat_set_times) {
     struct timespec times[2];
     wasi_error_t error = find_writable(&arguments[0], &file);
     if (error == WASI_SUCCESS) {
-        error = wasi_times((uint64_t)arguments[1].i64, (uint64_t)arguments[2].i64, number(&arguments[3]), times);
+        error = wasi_times((uint64_t)arguments[1].i64, (uint64_t)arguments[2].i64, wasi_number(&arguments[3]), times);
     }
     return error != WASI_SUCCESS ? error : done(futimens(file->host, times));
 }
@@ -226,12 +221,12 @@ wasi_error_t wasi_put_stat(uint32_t address, const struct stat *status) {
 }
 
 WASI_FUNCTION(fd_filestat_get) {
-    const struct file *file = wasi_file(number(&arguments[0]));
+    const struct file *file = wasi_file(wasi_number(&arguments[0]));
     struct stat status;
     if (file == NULL) {
         return WASI_BADF;
     }
-    return fstat(file->host, &status) != 0 ? wasi_error(errno) : wasi_put_stat(number(&arguments[1]), &status);
+    return fstat(file->host, &status) != 0 ? wasi_error(errno) : wasi_put_stat(wasi_number(&arguments[1]), &status);
 }
 
 /* --- Flags and rights. --- */
@@ -253,8 +248,8 @@ static uint64_t rights_of(const struct file *file, int flags) {
 }
 
 WASI_FUNCTION(fd_fdstat_get) {
-    const struct file *file = wasi_file(number(&arguments[0]));
-    uint8_t *to = guest_span(number(&arguments[1]), STATE_SIZE);
+    const struct file *file = wasi_file(wasi_number(&arguments[0]));
+    uint8_t *to = guest_span(wasi_number(&arguments[1]), STATE_SIZE);
     if (file == NULL) {
         return WASI_BADF;
     }
@@ -278,8 +273,8 @@ WASI_FUNCTION(fd_fdstat_get) {
 }
 
 WASI_FUNCTION(fd_fdstat_set_flags) {
-    const struct file *file = wasi_file(number(&arguments[0]));
-    uint32_t wanted = number(&arguments[1]);
+    const struct file *file = wasi_file(wasi_number(&arguments[0]));
+    uint32_t wanted = wasi_number(&arguments[1]);
     if (file == NULL) {
         return WASI_BADF;
     }
@@ -294,7 +289,7 @@ WASI_FUNCTION(fd_fdstat_set_flags) {
 
 /* Rights are told, not kept: what may be done follows from how the file was opened and granted. */
 WASI_FUNCTION(fd_fdstat_set_rights) {
-    return wasi_file(number(&arguments[0])) == NULL ? WASI_BADF : WASI_SUCCESS;
+    return wasi_file(wasi_number(&arguments[0])) == NULL ? WASI_BADF : WASI_SUCCESS;
 }
 
 /* --- Reading a folder: a cookie is the kernel's own position of the entry after. --- */
@@ -336,9 +331,9 @@ static size_t put_entry(uint8_t *to, size_t room, const struct dirent *entry, ui
 }
 
 WASI_FUNCTION(fd_readdir) {
-    struct file *file = wasi_file(number(&arguments[0]));
-    uint32_t size = number(&arguments[2]), used = 0;
-    uint8_t *buffer = guest_span(number(&arguments[1]), size);
+    struct file *file = wasi_file(wasi_number(&arguments[0]));
+    uint32_t size = wasi_number(&arguments[2]), used = 0;
+    uint8_t *buffer = guest_span(wasi_number(&arguments[1]), size);
     if (file == NULL) {
         return WASI_BADF;
     }
@@ -365,130 +360,5 @@ WASI_FUNCTION(fd_readdir) {
         }
         used += (uint32_t)put_entry(buffer + used, size - used, entry, (uint64_t)telldir(file->stream));
     }
-    return put_size(number(&arguments[4]), used);
-}
-
-/* --- Waiting. --- */
-
-struct subscription {
-    uint64_t user;
-    uint8_t kind; /* 0: clock, 1: readable, 2: writable */
-    uint32_t clock_or_file;
-    uint64_t timeout;
-    uint16_t flags;
-};
-
-enum { SUBSCRIPTION_SIZE = 48, EVENT_SIZE = 32, MOST_SUBSCRIPTIONS = 4096, KIND_CLOCK = 0, KIND_READ = 1, KIND_WRITE = 2 };
-
-static struct subscription get_subscription(const uint8_t *from) {
-    struct subscription wanted;
-    memcpy(&wanted.user, from, 8);
-    wanted.kind = from[8];
-    memcpy(&wanted.clock_or_file, from + 16, 4);
-    memcpy(&wanted.timeout, from + 24, 8);
-    memcpy(&wanted.flags, from + 40, 2);
-    return wanted;
-}
-
-static void put_event(uint8_t *to, const struct subscription *of, wasi_error_t error, short seen) {
-    uint16_t short_error = (uint16_t)error, hangup = (seen & POLLHUP) != 0;
-    uint64_t bytes = seen != 0; /* at least; the kernel is not asked how many */
-    memset(to, 0, EVENT_SIZE);
-    memcpy(to, &of->user, 8);
-    memcpy(to + 8, &short_error, 2);
-    to[10] = of->kind;
-    memcpy(to + 16, &bytes, 8);
-    memcpy(to + 24, &hangup, 2);
-}
-
-/* Nanoseconds until the clock's time has come. */
-static wasi_error_t time_left(const struct subscription *wanted, uint64_t *left) {
-    static const clockid_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC};
-    struct timespec now;
-    if (wanted->clock_or_file >= 2 || clock_gettime(clocks[wanted->clock_or_file], &now) != 0) {
-        return WASI_INVAL;
-    }
-    uint64_t present = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    bool absolute = (wanted->flags & 1) != 0;
-    *left = !absolute ? wanted->timeout : wanted->timeout > present ? wanted->timeout - present : 0;
-    return WASI_SUCCESS;
-}
-
-/* One subscription as the host waits for it. */
-struct waiting {
-    struct subscription wanted;
-    uint64_t left; /* of a clock: nanoseconds when the wait began */
-};
-
-/* Look at all subscriptions: what to poll and how long; errors are events at once. Gives the number of such events. */
-static uint32_t prepare_poll(const uint8_t *from, uint8_t *to, uint32_t count, struct waiting *waiting,
-                             struct pollfd *polls, uint64_t *shortest) {
-    uint32_t events = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct subscription wanted = get_subscription(from + (size_t)i * SUBSCRIPTION_SIZE);
-        wasi_error_t error = WASI_SUCCESS;
-        waiting[i] = (struct waiting){wanted, UINT64_MAX};
-        polls[i].fd = -1;
-        if (wanted.kind == KIND_CLOCK) {
-            error = time_left(&wanted, &waiting[i].left);
-            *shortest = error == WASI_SUCCESS && waiting[i].left < *shortest ? waiting[i].left : *shortest;
-        } else if (wanted.kind == KIND_READ || wanted.kind == KIND_WRITE) {
-            const struct file *file = wasi_file(wanted.clock_or_file);
-            error = file == NULL ? WASI_BADF : WASI_SUCCESS;
-            polls[i].fd = file == NULL ? -1 : file->host;
-            polls[i].events = wanted.kind == KIND_READ ? POLLIN : POLLOUT;
-        } else {
-            error = WASI_INVAL;
-        }
-        if (error != WASI_SUCCESS) {
-            put_event(to + (size_t)events++ * EVENT_SIZE, &wanted, error, 0);
-        }
-    }
-    return events;
-}
-
-static uint32_t report_poll(const struct waiting *waiting, uint8_t *to, uint32_t count, const struct pollfd *polls,
-                            bool timed_out, uint64_t shortest) {
-    uint32_t events = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        bool clock = waiting[i].wanted.kind == KIND_CLOCK;
-        if (clock ? timed_out && waiting[i].left <= shortest : polls[i].revents != 0) {
-            put_event(to + (size_t)events++ * EVENT_SIZE, &waiting[i].wanted, WASI_SUCCESS, polls[i].revents);
-        }
-    }
-    return events;
-}
-
-WASI_FUNCTION(poll_oneoff) {
-    uint32_t count = number(&arguments[2]);
-    if (count == 0 || count > MOST_SUBSCRIPTIONS) {
-        return WASI_INVAL;
-    }
-    const uint8_t *from = guest_span(number(&arguments[0]), (uint64_t)count * SUBSCRIPTION_SIZE);
-    uint8_t *to = guest_span(number(&arguments[1]), (uint64_t)count * EVENT_SIZE);
-    struct pollfd *polls = calloc(count, sizeof *polls);
-    struct waiting *waiting = calloc(count, sizeof *waiting);
-    uint8_t *events = calloc(count, EVENT_SIZE); /* apart: the guest's two arrays may overlap */
-    uint64_t shortest = UINT64_MAX;
-    if (from == NULL || to == NULL || polls == NULL || waiting == NULL || events == NULL) {
-        free(polls);
-        free(waiting);
-        free(events);
-        return from == NULL || to == NULL ? WASI_FAULT : WASI_NOMEM;
-    }
-    uint32_t found = prepare_poll(from, events, count, waiting, polls, &shortest);
-    while (found == 0) {
-        struct timespec limit = time_of(shortest);
-        int ready = ppoll(polls, count, shortest == UINT64_MAX ? NULL : &limit, NULL);
-        if (ready < 0 && errno != EINTR) {
-            break;
-        }
-        found = ready < 0 ? 0 : report_poll(waiting, events, count, polls, ready == 0, shortest);
-    }
-    wasi_error_t error = found == 0 ? wasi_error(errno) : put_size(number(&arguments[3]), found);
-    memcpy(to, events, (size_t)found * EVENT_SIZE);
-    free(polls);
-    free(waiting);
-    free(events);
-    return error;
+    return put_size(wasi_number(&arguments[4]), used);
 }

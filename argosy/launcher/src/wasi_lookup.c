@@ -1,6 +1,6 @@
-/* Looking up paths beneath a folder. The kernel does it where it can (openat2 with RESOLVE_BENEATH, Linux 5.6); on older
- * ones, and under filters that know no openat2, a walk of our own goes one part at a time through open folders, so that
- * ".." is the folder we came from and a renamed folder cannot lead outside. */
+/* Looking up paths beneath a folder. The kernel does it where it can (openat2 with RESOLVE_BENEATH, Linux 5.6); on
+ * older ones, and under filters that know no openat2, a walk of our own goes one part at a time through open folders,
+ * so that ".." is the folder we came from and a renamed folder cannot lead outside. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -13,13 +13,9 @@ enum { CREATE = 1, FOLDER = 2, EXCLUSIVE = 4, TRUNCATE = 8 };            /* ofla
 enum { APPEND = 1, DSYNC = 2, NONBLOCK = 4, RSYNC = 8, SYNC = 16 };      /* fdflags */
 enum { RIGHT_READ = 1 << 1, RIGHT_WRITE = 1 << 6 };
 
-static uint32_t number(const wasi_values_t *argument) {
-    return (uint32_t)argument->i32;
-}
-
 /* The folder `descriptor`, to look up in, or to change when `writing`. */
 static wasi_error_t find_folder(const wasi_values_t *descriptor, bool writing, const struct file **folder) {
-    *folder = wasi_file(number(descriptor));
+    *folder = wasi_file(wasi_number(descriptor));
     if (*folder == NULL) {
         return WASI_BADF;
     }
@@ -41,7 +37,7 @@ static wasi_error_t find_place(const wasi_values_t *folder_argument, const wasi_
     const struct file *folder;
     wasi_error_t error = find_folder(folder_argument, writing, &folder);
     if (error == WASI_SUCCESS) {
-        error = wasi_path(number(&path_argument[0]), number(&path_argument[1]), place->path);
+        error = wasi_path(wasi_number(&path_argument[0]), wasi_number(&path_argument[1]), place->path);
     }
     if (error == WASI_SUCCESS) {
         place->parent = wasi_open_parent(folder->host, place->path, &place->name);
@@ -100,7 +96,7 @@ WASI_FUNCTION(path_rename) {
 
 WASI_FUNCTION(path_link) {
     struct place from, to;
-    if ((number(&arguments[1]) & FOLLOW) != 0) {
+    if ((wasi_number(&arguments[1]) & FOLLOW) != 0) {
         return WASI_INVAL; /* the link's target was not looked up */
     }
     const wasi_values_t source[3] = {arguments[0], arguments[2], arguments[3]};
@@ -116,7 +112,7 @@ WASI_FUNCTION(path_link) {
 WASI_FUNCTION(path_symlink) {
     struct place place;
     char target[PATH_SPACE];
-    wasi_error_t error = wasi_path(number(&arguments[0]), number(&arguments[1]), target);
+    wasi_error_t error = wasi_path(wasi_number(&arguments[0]), wasi_number(&arguments[1]), target);
     if (error != WASI_SUCCESS) {
         return error;
     }
@@ -129,7 +125,7 @@ WASI_FUNCTION(path_symlink) {
 
 WASI_FUNCTION(path_readlink) {
     struct place place;
-    char *buffer = guest_span(number(&arguments[3]), number(&arguments[4]));
+    char *buffer = guest_span(wasi_number(&arguments[3]), wasi_number(&arguments[4]));
     wasi_error_t error = find_place(&arguments[0], &arguments[1], false, &place);
     if (error != WASI_SUCCESS) {
         return error;
@@ -138,8 +134,8 @@ WASI_FUNCTION(path_readlink) {
     ssize_t length = readlinkat(place.parent, place.name, target, sizeof target);
     error = finish(&place, length < 0 ? -1 : 0);
     if (error == WASI_SUCCESS) {
-        uint32_t size = (uint32_t)length < number(&arguments[4]) ? (uint32_t)length : number(&arguments[4]);
-        if (buffer == NULL || !guest_write(number(&arguments[5]), &size, sizeof size)) {
+        uint32_t size = (uint32_t)length < wasi_number(&arguments[4]) ? (uint32_t)length : wasi_number(&arguments[4]);
+        if (buffer == NULL || !guest_write(wasi_number(&arguments[5]), &size, sizeof size)) {
             return WASI_FAULT;
         }
         memcpy(buffer, target, size);
@@ -153,12 +149,12 @@ static int open_to_look(const wasi_values_t *arguments, bool writing, wasi_error
     char path[PATH_SPACE];
     *error = find_folder(&arguments[0], writing, &folder);
     if (*error == WASI_SUCCESS) {
-        *error = wasi_path(number(&arguments[2]), number(&arguments[3]), path);
+        *error = wasi_path(wasi_number(&arguments[2]), wasi_number(&arguments[3]), path);
     }
     if (*error != WASI_SUCCESS) {
         return -1;
     }
-    int flags = O_PATH | ((number(&arguments[1]) & FOLLOW) != 0 ? 0 : O_NOFOLLOW);
+    int flags = O_PATH | ((wasi_number(&arguments[1]) & FOLLOW) != 0 ? 0 : O_NOFOLLOW);
     int opened = wasi_open_beneath(folder->host, path, flags, 0);
     if (opened < 0) {
         *error = wasi_path_error();
@@ -173,14 +169,15 @@ WASI_FUNCTION(path_filestat_get) {
     if (opened < 0) {
         return error;
     }
-    error = fstat(opened, &status) != 0 ? wasi_error(errno) : wasi_put_stat(number(&arguments[4]), &status);
+    error = fstat(opened, &status) != 0 ? wasi_error(errno) : wasi_put_stat(wasi_number(&arguments[4]), &status);
     close(opened);
     return error;
 }
 
 WASI_FUNCTION(path_filestat_set_times) {
     struct timespec times[2];
-    wasi_error_t error = wasi_times((uint64_t)arguments[4].i64, (uint64_t)arguments[5].i64, number(&arguments[6]), times);
+    wasi_error_t error = wasi_times((uint64_t)arguments[4].i64, (uint64_t)arguments[5].i64,
+                                    wasi_number(&arguments[6]), times);
     if (error != WASI_SUCCESS) {
         return error;
     }
@@ -209,11 +206,11 @@ WASI_FUNCTION(path_open) {
     const struct file *folder;
     char path[PATH_SPACE];
     struct stat status;
-    uint32_t open_flags = number(&arguments[4]), file_flags = number(&arguments[7]), descriptor;
+    uint32_t open_flags = wasi_number(&arguments[4]), file_flags = wasi_number(&arguments[7]), descriptor;
     uint64_t rights = (uint64_t)arguments[5].i64;
     wasi_error_t error = find_folder(&arguments[0], false, &folder);
     if (error == WASI_SUCCESS) {
-        error = wasi_path(number(&arguments[2]), number(&arguments[3]), path);
+        error = wasi_path(wasi_number(&arguments[2]), wasi_number(&arguments[3]), path);
     }
     if (error != WASI_SUCCESS) {
         return error;
@@ -225,8 +222,9 @@ WASI_FUNCTION(path_open) {
     if (!writable && (writes || (open_flags & (CREATE | TRUNCATE)) != 0)) {
         return WASI_ROFS;
     }
-    bool follows = (number(&arguments[1]) & FOLLOW) != 0;
-    int opened = wasi_open_beneath(folder->host, path, host_flags(open_flags, file_flags, reads, writes, follows), 0666);
+    bool follows = (wasi_number(&arguments[1]) & FOLLOW) != 0;
+    int flags = host_flags(open_flags, file_flags, reads, writes, follows);
+    int opened = wasi_open_beneath(folder->host, path, flags, 0666);
     if (opened < 0) {
         return wasi_path_error();
     }
@@ -237,7 +235,7 @@ WASI_FUNCTION(path_open) {
     }
     struct file file = {.host = opened, .type = wasi_file_type(status.st_mode), .writable = writable};
     error = wasi_add_file(file, &descriptor);
-    if (error == WASI_SUCCESS && !guest_write(number(&arguments[8]), &descriptor, sizeof descriptor)) {
+    if (error == WASI_SUCCESS && !guest_write(wasi_number(&arguments[8]), &descriptor, sizeof descriptor)) {
         const wasi_values_t close_argument = {.i32 = (int32_t)descriptor};
         wasi_fd_close(&close_argument);
         error = WASI_FAULT;
