@@ -101,7 +101,7 @@ def run(step: Step, *, log: Path | None = None) -> str:
 
 def environment() -> Mapping[str, str]:
     """What compilers see: nothing of the user's that could change their output."""
-    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "HOME") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "HOME") if os.environ.get(name)}
     return {**kept, "LC_ALL": "C", "TZ": "UTC", "SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH}
 
 

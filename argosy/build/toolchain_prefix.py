@@ -116,6 +116,7 @@ def try_out(prefix: Path) -> None:
             [prefix / "bin/clang", *target, "-x", "c", "-", "-o", made],
             purpose="trying out the new toolchain",
             advice="what it was made of is broken, or is not for wasm32; unpack or install it again",
+            environment={**os.environ, "TMPDIR": folder},
             input=b'#include <stdio.h>\nint main(void) { return puts("here") < 0; }\n',
         )
         if not made.is_file():

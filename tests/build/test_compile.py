@@ -10,7 +10,7 @@ import pytest
 import wasmtime
 from wasm_programs import run, workplace
 
-from argosy.build import compile, flags, produce, toolchain
+from argosy.build import compile, flags, produce, steps, toolchain
 from argosy.build.inspect import inspect
 from argosy.errors import ArgosyError, UsageError
 from argosy.files import sha256_of
@@ -263,3 +263,8 @@ def test_the_users_environment_does_not_reach_the_compiler(tmp_path: Path, monke
     assert os.environ["CPATH"]
     (program,) = compile.build(workplace(tmp_path, SOURCES, {"hello.c": HELLO}))
     assert run(program) == (0, "hello\n")
+
+
+def test_an_empty_folder_for_temporary_files_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", "")  # as some systems' batch jobs set it: compilers then write to the current folder
+    assert "TMPDIR" not in steps.environment()
