@@ -58,8 +58,16 @@ def publish_program(env, recipe, program, place):
     from argosy.pipeline.publish import artifact_name, artifact_reference, publish
 
     folder = env["ARGOSY_BUILD"] / recipe.name
-    reference = artifact_reference(place, artifact_name(recipe, program), recipe.version)
-    done = publish(folder / f"{program}.wasm", reference, _key(env), recipe=recipe, lock=folder / "lock.json")
+    name = artifact_name(recipe, program)
+    reference = artifact_reference(place, name, recipe.version)
+    done = publish(
+        folder / f"{program}.wasm",
+        reference,
+        _key(env),
+        recipe=recipe,
+        lock=folder / "lock.json",
+        repository=f"layout/{name}" if reference.layout else None,
+    )
     _say(reference, done)
     return reference
 
