@@ -6,15 +6,12 @@ Its libc++ has no `<fstream>`, so it compiles C only.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from argosy import process
 from argosy.build.toolchain_pins import debian_pins, pin_file
-from argosy.build.toolchain_prefix import assembled, digest_of_names, files_below, try_out
+from argosy.build.toolchain_prefix import assembled, describe
 from argosy.errors import ArgosyError
-from argosy.files import sha256_of
 from argosy.folders import cache_root
 
 USR = Path("/usr")
@@ -80,24 +77,4 @@ def _link(usr: Path, major: int, folder: Path) -> Mapping[str, str]:
     (resources / "lib/wasm32-unknown-wasip1/libclang_rt.builtins.a").symlink_to(_builtins(usr, major))
     (sysroot / "include/wasm32-wasip1").symlink_to(usr / "include/wasm32-wasi")
     (sysroot / "lib/wasm32-wasip1").symlink_to(usr / "lib/wasm32-wasi")
-    try_out(folder)
-    return _about(folder, llvm)
-
-
-def _about(folder: Path, llvm: Path) -> Mapping[str, str]:
-    version = process.check([llvm / "bin/clang", "--version"], purpose="asking clang for its version")
-    found = re.search(r"version (\d[\w.]*)", version)
-    if found is None:
-        raise ArgosyError(f"the clang of {folder} does not tell its version: {version.strip()[:100]}")
-    decisive = [
-        (f"{top}/{name}", sha256_of(folder / top / name))
-        for top in ("share", "lib/clang")
-        for name in files_below(folder / top)
-    ]
-    decisive.append(("compiler", hashlib.sha256(version.splitlines()[0].encode()).hexdigest()))
-    return {
-        "clang": found.group(1),
-        "languages": "c",
-        "digest": digest_of_names(decisive),
-        "executables": digest_of_names([("clang", sha256_of(llvm / "bin/clang"))]),
-    }
+    return describe(folder, languages="c")

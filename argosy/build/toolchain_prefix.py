@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -22,6 +23,7 @@ from argosy.files import lock, sha256_of, write_whole
 
 MANIFEST = "argosy-toolchain.json"
 _FORMAT = 1
+_DECISIVE = ("share", "lib/clang")  # folders whose files end up in what is compiled, the same on every build host
 _NEEDED = (
     *(f"bin/{name}" for name in ("clang", "wasm-ld", "llvm-ar", "llvm-ranlib")),
     "share/wasi-sysroot/include",
@@ -99,6 +101,26 @@ def _assemble(folder: Path, prefix: Path, assemble: Callable[[Path], Mapping[str
         raise _no_room(prefix, error) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def describe(prefix: Path, *, languages: str) -> Mapping[str, str]:
+    """Try out a prefix that was found, not assembled from pins, and say for its manifest what it is.
+
+    Raises ArgosyError where its clang does not work or does not tell its version.
+    """
+    try_out(prefix)
+    version = process.check([prefix / "bin/clang", "--version"], purpose="asking clang for its version")
+    found = re.search(r"version (\d[\w.]*)", version)
+    if found is None:
+        raise ArgosyError(f"the clang of {prefix} does not tell its version: {version.strip()[:100]}")
+    decisive = [f"{top}/{name}" for top in _DECISIVE for name in files_below(prefix / top)]
+    compiler = hashlib.sha256(version.splitlines()[0].encode()).hexdigest()
+    return {
+        "clang": found.group(1),
+        "languages": languages,
+        "digest": digest_of_names([*((name, sha256_of(prefix / name)) for name in decisive), ("compiler", compiler)]),
+        "executables": folder_digest(prefix / "bin"),
+    }
 
 
 def try_out(prefix: Path) -> None:

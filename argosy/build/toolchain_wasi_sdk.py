@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from argosy import process
 from argosy.build.sources import fetch
 from argosy.build.toolchain_pins import machine, pin_file, wasi_sdk_pins
-from argosy.build.toolchain_prefix import assembled, digest_of_names, files_below, try_out
+from argosy.build.toolchain_prefix import assembled, describe
 from argosy.errors import ArgosyError
-from argosy.files import sha256_of
 from argosy.folders import cache_root
 from argosy.progress import progress
 from argosy.tar import tarfile
-
-_DECISIVE = ("share", "lib/clang")  # folders whose files end up in what is compiled, the same on every build host
 
 
 def at_hand() -> bool:
@@ -64,8 +59,7 @@ def _link(sdk: Path, folder: Path) -> Mapping[str, str]:
         if not (sdk / name).is_dir():
             raise ArgosyError(f"the wasi-sdk {sdk} is half-unpacked: {name}/ is missing", advice="unpack it again")
         (folder / name).symlink_to(sdk / name)
-    try_out(folder)
-    return _about(folder)
+    return describe(folder, languages="c c++")
 
 
 def _unpack_release(folder: Path) -> Mapping[str, str]:
@@ -82,23 +76,4 @@ def _unpack_release(folder: Path) -> Mapping[str, str]:
             if inside:
                 contents.extract(item.replace(name=inside, deep=False), folder, filter="data")
                 advance()
-    try_out(folder)
-    return _about(folder)
-
-
-def _about(folder: Path) -> Mapping[str, str]:
-    version = process.check([folder / "bin/clang", "--version"], purpose="asking the wasi-sdk's clang for its version")
-    found = re.search(r"version (\d[\w.]*)", version)
-    if found is None:
-        raise ArgosyError(f"the clang of {folder} does not tell its version: {version.strip()[:100]}")
-    decisive = [
-        (f"{top}/{name}", sha256_of(folder / top / name)) for top in _DECISIVE for name in files_below(folder / top)
-    ]
-    decisive.append(("compiler", hashlib.sha256(version.splitlines()[0].encode()).hexdigest()))
-    programs = [(name, sha256_of(folder / "bin" / name)) for name in files_below(folder / "bin")]
-    return {
-        "clang": found.group(1),
-        "languages": "c c++",
-        "digest": digest_of_names(decisive),
-        "executables": digest_of_names(programs),
-    }
+    return describe(folder, languages="c c++")
