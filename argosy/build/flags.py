@@ -69,6 +69,7 @@ def link_before(place: Workplace, language: str) -> tuple[str, ...]:
         *(("--no-wasm-opt",) if int(place.toolchain.clang_version.partition(".")[0]) >= 20 else ()),
         # A signature that differs between caller and function would be a trap at run time: refuse it here.
         "-Wl,--fatal-warnings",
+        "-Wl,--error-limit=0",  # every undefined symbol, not the first twenty
         # Names stay, for backtraces; debugging sections go, for they are many times the code.
         "-Wl,--strip-debug",
         # Below all data, so that a stack that overflows traps instead of overwriting.

@@ -54,6 +54,14 @@ def test_a_symbol_that_nothing_defines_is_named_with_recipe_and_object(tmp_path:
     assert not (tmp_path / "trial/trial.wasm").exists()
 
 
+def test_many_undefined_symbols_are_counted(tmp_path: Path) -> None:
+    names = [f"missing_{n}" for n in range(30)]
+    declared = "".join(f"int {name}(void);" for name in names)
+    text = f"{declared} int main(void) {{ return {' + '.join(f'{name}()' for name in names)}; }}"
+    with pytest.raises(ArgosyError, match=r"missing_0 \(used in many.c.o\)[\s\S]*and 18 more"):
+        compile.build(workplace(tmp_path, SOURCES, {"many.c": text}))
+
+
 def test_functions_called_with_another_signature_are_refused_at_link(tmp_path: Path) -> None:
     files = {
         "a.c": "int half(double); int main(void) { return half(2.0); }",
