@@ -57,8 +57,7 @@ def run(
     Raises ArgosyError when the program is not there, cannot be started or takes longer than `timeout_seconds`;
     CancelledError after `interrupt`.
     """
-    if _interrupted.is_set():
-        raise CancelledError("interrupted by the user")
+    stop_if_interrupted()
     try:
         child = subprocess.Popen(
             [str(argument) for argument in arguments],
@@ -84,8 +83,7 @@ def run(
     finally:
         end_group(child)
         _running.discard(child)
-    if _interrupted.is_set():
-        raise CancelledError("interrupted by the user")
+    stop_if_interrupted()
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a") as file:
@@ -136,6 +134,12 @@ def interrupt() -> None:
     _interrupted.set()
     for child in tuple(_running):
         end_group(child)
+
+
+def stop_if_interrupted() -> None:
+    """Raise CancelledError after `interrupt`: for long work that runs no command."""
+    if _interrupted.is_set():
+        raise CancelledError("interrupted by the user")
 
 
 def end_group(child: subprocess.Popen[bytes]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import requests
 
+from argosy import process
 from argosy.errors import ArgosyError
 from argosy.progress import progress
 
@@ -27,6 +28,7 @@ def fetch_https(url: str, part: Path) -> None:
             length = int(answer.headers.get("Content-Length") or 0) or None
             with part.open("ab" if continued else "wb") as file, progress(f"download {part.name}", length) as advance:
                 for piece in answer.iter_content(_PIECE):
+                    process.stop_if_interrupted()
                     file.write(piece)
                     advance(len(piece))
     except requests.Timeout as error:

@@ -15,6 +15,7 @@ from argosy.errors import ArgosyError
 from argosy.files import lock, sha256_of, whole_file
 from argosy.folders import cache_root
 from argosy.model.recipe_source import Archive, Debian, Https, Location, Mirror, Npm, Pypi
+from argosy.process import CancelledError
 
 Note = Callable[[str], object]
 
@@ -47,6 +48,8 @@ def fetch(archive: Archive, *, note: Note = lambda _: None) -> Path:
         for location in (*_mirrored(archive), *archive.locations):
             try:
                 _take(location, archive, target)
+            except CancelledError:
+                raise
             except ArgosyError as error:
                 failures.append(f"{location}: {error.what}")
                 continue

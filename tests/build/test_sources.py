@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import resource
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -233,3 +234,22 @@ def test_apt_leaves_no_trace_outside_of_the_cache(tmp_path: Path, own_cache: Pat
     fetch_debian.fetch_debian(Debian(package="code", file="code_1.0.orig.tar.gz"), tmp_path / "out", system=system)
     assert sorted(Path("/var/lib/apt/lists").glob("*")) == before
     assert (own_cache / "apt/lists").is_dir()
+
+
+@pytest.mark.parametrize("kind", ["https", "mirror"])
+def test_a_full_disk_is_told_and_leaves_no_source(
+    server: Site, tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    (tmp_path / "code.tgz").write_bytes(DATA)
+    location = Https(url=f"{server.url}/code.tgz")
+    if kind == "mirror":
+        monkeypatch.setenv("ARGOSY_MIRROR", str(tmp_path))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # no file can grow beyond: as on a disk without space
+    try:
+        with pytest.raises(ArgosyError, match=r"cannot write .*code\.tgz.*: File too large"):
+            sources.fetch(archive(location))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "code.tgz" not in kept(own_cache)
+    assert sources.fetch(archive(location)).read_bytes() == DATA

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from needs import need, program
+from registry_server import RegistryServer
 from scons_project import Project, project
 
 from argosy.errors import ArgosyError
@@ -135,6 +136,22 @@ def test_ranks_are_run_as_many_as_asked_for(trial: Project) -> None:
     assert "hello: the run is as its recipe expects" in said
 
 
+def test_artifacts_are_published_to_a_registry_and_run_from_there(trial: Project, open_server: RegistryServer) -> None:
+    place = f"{open_server.host}/trial/codes"
+    assert f"sign {place}/app:1.0" in trial.scons("publish", "RECIPE=app", f"REGISTRY={place}")
+    said = trial.scons("run", "RECIPE=app", f"REGISTRY={place}")
+    assert f"verify {place}/app:1.0" in said
+    assert f"for {place}/app" in said
+    assert not (trial.folder / "build/registry").exists()
+
+
+def test_a_registry_that_is_down_is_named(trial: Project) -> None:
+    trial.scons("app")
+    said = trial.scons("publish", "RECIPE=app", "REGISTRY=127.0.0.1:9/codes", status=2)
+    assert "127.0.0.1:9" in said
+    assert "Traceback" not in said
+
+
 def _sleeping(mark: str) -> list[int]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -178,3 +195,54 @@ def test_ctrl_c_ends_the_build_and_all_that_it_started(trial: Project, jobs: str
     assert _sleeping(mark) == []
     assert not (trial.folder / "build/slow/lock.json").exists()
     assert trial.built("slow") == ["slow"]
+
+
+def _running(words: bytes) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if words in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_ctrl_c_in_a_run_ends_every_rank(trial: Project) -> None:
+    try:
+        mpi_library.find().start_command()
+    except ArgosyError as error:
+        need("an MPI library", error.advice)
+    trial.environment |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    trial.recipe(
+        "spin",
+        "#include <mpi.h>\n#include <unistd.h>\nint main(void) { MPI_Init(0, 0); for (;;) sleep(1); }\n",
+        head="mpi = true",
+    )
+    folder = str(trial.folder / "build/run/spin").encode()
+    trial.write(
+        "recipes/spin/recipe.toml",
+        (trial.folder / "recipes/spin/recipe.toml").read_text()
+        + '[run]\nranks = 2\n[capabilities]\nfolders = [{ path = ".", writable = true }]\n',
+    )
+    scons = subprocess.Popen(
+        [sys.executable, "-m", "SCons", "run", "RECIPE=spin"],
+        cwd=trial.folder,
+        env={**os.environ, **trial.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        waited = time.monotonic()
+        while len(_running(folder)) < 2 and time.monotonic() - waited < 120:
+            time.sleep(0.1)
+        assert _running(folder)
+        time.sleep(1)
+        os.kill(scons.pid, signal.SIGINT)
+        said, _ = scons.communicate(timeout=20)
+    finally:
+        scons.kill()
+    assert scons.returncode == 2
+    assert "Traceback" not in said
+    assert _running(folder) == []

@@ -1,0 +1,74 @@
+"""The recipes of this repository: each builds, and its tests find what upstream says that it computes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from needs import need, program
+
+from argosy.build import recipes
+from argosy.errors import ArgosyError
+from argosy.files import sha256_of
+from argosy.launcher import mpi_library
+from argosy.model.recipe_build import AutotoolsBuild, MakeBuild
+
+ROOT = Path(__file__).resolve().parents[2]
+KNOWN = recipes.load_all(ROOT / "recipes")
+SCONSTRUCT = f"""\
+env = Environment(tools=["argosy"])
+recipes = env.ArgosyRecipes("{ROOT}/recipes", build="build")
+env.ArgosyPublishing(recipes)
+env.ArgosyRunning(recipes)
+"""
+
+
+def scons(folder: Path, *words: str) -> str:
+    """Build the repository's recipes in another folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "SConstruct").write_text(SCONSTRUCT)
+    # Open MPI starts nothing for root unless told twice.
+    environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    command = [sys.executable, "-m", "SCons", *words]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1800
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("recipes")
+
+
+def test_there_are_the_recipes_that_show_each_kind_of_build() -> None:
+    assert set(KNOWN) >= {"hello", "gsl-cblas", "hpcc", "fftw3", "sundials"}
+    assert {type(recipe.build).__name__ for recipe in KNOWN.values()} >= {
+        "SourcesBuild",
+        "AutotoolsBuild",
+        "CmakeBuild",
+    }
+
+
+@pytest.mark.parametrize("name", [name for name, recipe in KNOWN.items() if recipe.programs])
+def test_a_recipe_computes_what_it_should(place: Path, name: str) -> None:
+    if isinstance(KNOWN[name].build, AutotoolsBuild | MakeBuild):
+        program("make", "apt-get install make")
+    try:
+        mpi_library.find().start_command()
+    except ArgosyError as error:
+        need("an MPI library", error.advice)
+    said = scons(place, "-j2", "check", f"RECIPE={name}")
+    assert [f"{name}: {test.name}: passed" in said for test in KNOWN[name].tests] == [True] * len(KNOWN[name].tests)
+    assert KNOWN[name].tests
+
+
+def test_hpcc_is_the_same_from_another_folder_with_other_jobs(place: Path, tmp_path: Path) -> None:
+    scons(place, "-j2", "hpcc")
+    scons(tmp_path / "somewhere/else", "-j1", "hpcc")
+    for name in ("hpcc/hpcc.wasm", "hpcc/lock.json", "gsl-cblas/lib/libgslcblas.a"):
+        assert sha256_of(tmp_path / "somewhere/else/build" / name) == sha256_of(place / "build" / name)
