@@ -7,9 +7,10 @@
  * - What MPI gives by address (MPI_TAG_UB and the like) is copied into a cell of guest memory that stays.
  */
 #include "mpi_callbacks.h"
+#include "mpi_windows.h"
 
 enum { FIRST_KEY = 0x10000, MOST_KEYS = 4096 };
-enum of { OF_COMM, OF_TYPE };
+enum of { OF_COMM, OF_TYPE, OF_WIN };
 
 struct key {
     enum of of;
@@ -90,6 +91,16 @@ static int type_delete(MPI_Datatype host, int number, void *value, void *extra) 
     HANDLE_OF(datatype)
     return delete_attribute(object, extra, value);
 }
+static int win_copy(MPI_Win host, int number, void *extra, void *value, void *copy, int *flag) {
+    (void)number;
+    HANDLE_OF(win)
+    return copy_attribute(object, extra, value, copy, flag);
+}
+static int win_delete(MPI_Win host, int number, void *value, void *extra) {
+    (void)number;
+    HANDLE_OF(win)
+    return delete_attribute(object, extra, value);
+}
 
 /* --- keys -------------------------------------------------------------------------------------------------------- */
 
@@ -106,8 +117,9 @@ static wasm_trap_t *create_key(wasmtime_val_raw_t *v, const char *here, enum of 
         return NULL;
     }
     *key = (struct key){.of = of, .copy = copy, .delete = delete, .extra = (uint32_t)v[3].i32};
-    int code = of == OF_COMM ? MPI_Comm_create_keyval(comm_copy, comm_delete, &key->host, key)
-                             : MPI_Type_create_keyval(type_copy, type_delete, &key->host, key);
+    int code = of == OF_COMM   ? MPI_Comm_create_keyval(comm_copy, comm_delete, &key->host, key)
+               : of == OF_TYPE ? MPI_Type_create_keyval(type_copy, type_delete, &key->host, key)
+                               : MPI_Win_create_keyval(win_copy, win_delete, &key->host, key);
     if (code == MPI_SUCCESS) {
         keys[key_count] = key;
         put32(at, FIRST_KEY + key_count++);
@@ -126,7 +138,9 @@ static wasm_trap_t *free_key(wasmtime_val_raw_t *v, const char *here, enum of of
         return NULL;
     }
     int host = key->host;
-    int code = of == OF_COMM ? MPI_Comm_free_keyval(&host) : MPI_Type_free_keyval(&host);
+    int code = of == OF_COMM   ? MPI_Comm_free_keyval(&host)
+               : of == OF_TYPE ? MPI_Type_free_keyval(&host)
+                               : MPI_Win_free_keyval(&host);
     if (code == MPI_SUCCESS) {
         key->freed = true;
         put32(at, ABI_MPI_KEYVAL_INVALID);
@@ -283,6 +297,97 @@ IMPORT(MPI_Type_delete_attr) {
     struct key *key;
     if (of_type(v, here, &type, &key)) {
         v[0].i32 = error_out(MPI_Type_delete_attr(type->host, key->host));
+    }
+    return NULL;
+}
+
+/* --- windows ------------------------------------------------------------------------------------------------------ */
+
+IMPORT(MPI_Win_create_keyval) {
+    ENTER("MPI_Win_create_keyval")
+    return create_key(v, here, OF_WIN);
+}
+
+IMPORT(MPI_Win_free_keyval) {
+    ENTER("MPI_Win_free_keyval")
+    return free_key(v, here, OF_WIN);
+}
+
+/* The window and key of a call on a window's attributes; false with the answer in v[0]. */
+static bool of_win(wasmtime_val_raw_t *v, const char *here, struct win_info **win, struct key **key) {
+    *win = win_find(v[0].i32);
+    *key = key_find(v[1].i32, OF_WIN);
+    if (*win == NULL) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "win", ABI_MPI_ERR_WIN);
+    } else if (*key == NULL) {
+        v[0].i32 = refuse_win((*win)->host, here, "win_keyval", ABI_MPI_ERR_KEYVAL);
+    }
+    return *win != NULL && *key != NULL;
+}
+
+/* The value of a predefined attribute of a window in the guest's terms. */
+static int32_t window_value(int32_t number, const void *value) {
+    switch (number) {
+    case ABI_MPI_WIN_SIZE: return (int32_t)*(const MPI_Aint *)value;
+    case ABI_MPI_WIN_CREATE_FLAVOR: return constant_out(constants_window_flavors, *(const int *)value);
+    case ABI_MPI_WIN_MODEL: return constant_out(constants_window_models, *(const int *)value);
+    default: return *(const int *)value;
+    }
+}
+
+IMPORT(MPI_Win_get_attr) {
+    ENTER("MPI_Win_get_attr")
+    struct win_info *win = win_find(v[0].i32);
+    int32_t number = v[1].i32;
+    uint32_t value_at = (uint32_t)v[2].i32, flag_at = (uint32_t)v[3].i32;
+    struct key *key = key_find(number, OF_WIN);
+    int host_key = key == NULL ? MPI_KEYVAL_INVALID : key->host;
+    bool predefined = key == NULL && constant_in(constants_window_keyvals, number, &host_key);
+    if (win == NULL) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "win", ABI_MPI_ERR_WIN);
+    } else if (key == NULL && !predefined) {
+        v[0].i32 = refuse_win(win->host, here, "win_keyval", ABI_MPI_ERR_KEYVAL);
+    } else if (!room(value_at, 1, 4) || !room(flag_at, 1, 4)) {
+        v[0].i32 = refuse_win(win->host, here, "attribute_val", ABI_MPI_ERR_ARG);
+    } else {
+        void *value = NULL;
+        int found = 0;
+        int code = MPI_Win_get_attr(win->host, host_key, &value, &found);
+        if (code == MPI_SUCCESS && found && number == ABI_MPI_WIN_BASE && predefined) {
+            put32(value_at, (int32_t)((uint8_t *)value - guest.base));
+        } else if (code == MPI_SUCCESS && found && predefined) {
+            static uint32_t cells[8]; /* of the window that was asked last: the guest reads it at once */
+            uint32_t *cell = &cells[(number - ABI_MPI_WIN_BASE) & 7];
+            *cell = *cell != 0 ? *cell : lent_cell(here);
+            put32(*cell, window_value(number, value));
+            put32(value_at, (int32_t)*cell);
+        } else if (code == MPI_SUCCESS && found) {
+            put32(value_at, (int32_t)(uintptr_t)value);
+        }
+        if (code == MPI_SUCCESS) {
+            put32(flag_at, found != 0);
+        }
+        v[0].i32 = error_out(code);
+    }
+    return NULL;
+}
+
+IMPORT(MPI_Win_set_attr) {
+    ENTER("MPI_Win_set_attr")
+    struct win_info *win;
+    struct key *key;
+    if (of_win(v, here, &win, &key)) {
+        v[0].i32 = error_out(MPI_Win_set_attr(win->host, key->host, (void *)(uintptr_t)(uint32_t)v[2].i32));
+    }
+    return NULL;
+}
+
+IMPORT(MPI_Win_delete_attr) {
+    ENTER("MPI_Win_delete_attr")
+    struct win_info *win;
+    struct key *key;
+    if (of_win(v, here, &win, &key)) {
+        v[0].i32 = error_out(MPI_Win_delete_attr(win->host, key->host));
     }
     return NULL;
 }

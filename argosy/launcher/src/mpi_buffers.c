@@ -12,9 +12,8 @@ static void widen(__int128 at, __int128 count, const struct type_info *type, __i
     *high = last > *high ? last : *high;
 }
 
-/* Is [low, high) around `address` inside, and the amount of data countable? */
-static int32_t settle(uint32_t address, __int128 low, __int128 high, __int128 data, void **buffer) {
-    *buffer = guest.base + address;
+/* Is [low, high) around `address` inside a memory of `size` bytes, and the amount of data countable? */
+static int32_t within(uint64_t size, int64_t address, __int128 low, __int128 high, __int128 data) {
     if (data == 0) {
         return 0;
     }
@@ -24,13 +23,17 @@ static int32_t settle(uint32_t address, __int128 low, __int128 high, __int128 da
     if (low > high) {
         low = high = 0;
     }
-    return (__int128)address + low >= 0 && (__int128)address + high <= (__int128)guest_size() ? 0 : ABI_MPI_ERR_BUFFER;
+    return address + low >= 0 && address + high <= (__int128)size ? 0 : ABI_MPI_ERR_BUFFER;
+}
+
+static int32_t settle(uint32_t address, __int128 low, __int128 high, __int128 data, void **buffer) {
+    *buffer = guest.base + address;
+    return within(guest_size(), address, low, high, data);
 }
 
 #define NOTHING_YET ((__int128)1 << 126)
 
-int32_t buffer_slowly(uint32_t address, __int128 count, const struct type_info *type, void **buffer) {
-    *buffer = guest.base + address;
+int32_t buffer_within(uint64_t size, int64_t address, __int128 count, const struct type_info *type) {
     if (count < 0) {
         return ABI_MPI_ERR_COUNT;
     }
@@ -39,7 +42,12 @@ int32_t buffer_slowly(uint32_t address, __int128 count, const struct type_info *
     }
     __int128 low = NOTHING_YET, high = -NOTHING_YET;
     widen(0, count, type, &low, &high);
-    return settle(address, low, high, count * type->size, buffer);
+    return within(size, address, low, high, count * type->size);
+}
+
+int32_t buffer_slowly(uint32_t address, __int128 count, const struct type_info *type, void **buffer) {
+    *buffer = guest.base + address;
+    return buffer_within(guest_size(), address, count, type);
 }
 
 int32_t buffer_times(uint32_t address, int64_t count, int64_t times, const struct type_info *type, void **buffer) {

@@ -12,6 +12,8 @@
 
 #include "mpi_handles.h"
 
+/* `count` elements at `address` of a memory of `size` bytes: 0 or a class. */
+int32_t buffer_within(uint64_t size, int64_t address, __int128 count, const struct type_info *type);
 int32_t buffer_slowly(uint32_t address, __int128 count, const struct type_info *type, void **buffer);
 
 /* `count` elements of `type` at `address`. */

@@ -242,8 +242,6 @@ IMPORT(MPI_Op_create_c) {
 
 /* --- error handlers ----------------------------------------------------------------------------------------------- */
 
-static struct place comm_errhandlers[PLACES];
-
 /* The guest's function gets the addresses of handle and code. In C it is variadic, which on wasm is a third parameter,
  * the address of the further arguments; many codes declare theirs without. */
 static void handle_error(uint32_t function, uint32_t handle, int code) {
@@ -262,39 +260,46 @@ static bool handles_errors(uint32_t function) {
     return guest_callable(function, "iii:") || guest_callable(function, "ii:");
 }
 
-static void comm_error(struct place *place, MPI_Comm *comm, int *code) {
-    uint32_t handle = comm_predefined_out(*comm);
-    struct slot *slot = handle == 0 ? slot_of_host(&comm_handles, comm_pack(*comm)) : NULL;
-    handle_error(place->function, slot != NULL ? slot_handle(&comm_handles, slot) : handle, *code);
+/* What both of a class's sides share: `name` of C type `type`, made by `create`. */
+#define ERROR_HANDLERS(name, type, function_type, create)                                                              \
+    static struct place name##_errhandlers[PLACES];                                                                    \
+    static void name##_error(struct place *place, type *object, int *code) {                                           \
+        uint32_t handle = name##_predefined_out(*object);                                                              \
+        struct slot *slot = handle == 0 ? slot_of_host(&name##_handles, name##_pack(*object)) : NULL;                  \
+        handle_error(place->function, slot != NULL ? slot_handle(&name##_handles, slot) : handle, *code);              \
+    }                                                                                                                  \
+    ALL(name##_ERROR)                                                                                                  \
+    static function_type *const name##_error_functions[PLACES] = {ALL(name##_ERROR_NAMED)};                            \
+    IMPORT(create) {                                                                                                   \
+        ENTER(#create)                                                                                                 \
+        int place = error_place(v, here, name##_errhandlers);                                                          \
+        if (place < 0) {                                                                                               \
+            return NULL;                                                                                               \
+        }                                                                                                              \
+        MPI_Errhandler made = MPI_ERRHANDLER_NULL;                                                                     \
+        int code = create(name##_error_functions[place], &made);                                                       \
+        return error_made(v, here, made, code);                                                                        \
+    }
+
+/* Checks of a function that creates an error handler; gives the place, or -1 with the answer in v[0]. */
+static int error_place(wasmtime_val_raw_t *v, const char *here, struct place *pool) {
+    if (!handles_errors((uint32_t)v[0].i32)) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "errhandler_fn", ABI_MPI_ERR_ARG);
+        return -1;
+    }
+    if (!room((uint32_t)v[1].i32, 1, 4)) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "errhandler", ABI_MPI_ERR_ARG);
+        return -1;
+    }
+    int place = place_of(pool, (uint32_t)v[0].i32);
+    if (place < 0) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "errhandler_fn", ABI_MPI_ERR_NO_MEM);
+    }
+    return place;
 }
 
-#define COMM_ERROR(i)                                                                                                  \
-    static void comm_error_##i(MPI_Comm *comm, int *code, ...) {                                                       \
-        comm_error(&comm_errhandlers[i], comm, code);                                                                  \
-    }
-#define COMM_ERROR_NAMED(i) comm_error_##i,
-ALL(COMM_ERROR)
-static MPI_Comm_errhandler_function *const comm_error_functions[PLACES] = {ALL(COMM_ERROR_NAMED)};
-
-IMPORT(MPI_Comm_create_errhandler) {
-    ENTER("MPI_Comm_create_errhandler")
-    uint32_t function = (uint32_t)v[0].i32, at = (uint32_t)v[1].i32;
-    if (!handles_errors(function)) {
-        v[0].i32 = refuse(MPI_COMM_WORLD, here, "comm_errhandler_fn", ABI_MPI_ERR_ARG);
-        return NULL;
-    }
-    if (!room(at, 1, 4)) {
-        v[0].i32 = refuse(MPI_COMM_WORLD, here, "errhandler", ABI_MPI_ERR_ARG);
-        return NULL;
-    }
-    int place = place_of(comm_errhandlers, function);
-    if (place < 0) {
-        v[0].i32 = refuse(MPI_COMM_WORLD, here, "comm_errhandler_fn", ABI_MPI_ERR_NO_MEM);
-        return NULL;
-    }
-    MPI_Errhandler made;
-    int code = MPI_Comm_create_errhandler(comm_error_functions[place], &made);
-    uint32_t handle = code == MPI_SUCCESS ? errhandler_out(made) : 0;
+static wasm_trap_t *error_made(wasmtime_val_raw_t *v, const char *here, MPI_Errhandler made, int code) {
+    uint32_t at = (uint32_t)v[1].i32, handle = code == MPI_SUCCESS ? errhandler_out(made) : 0;
     if (code == MPI_SUCCESS && handle == 0) {
         return guest_trap("%s: no room for another MPI_Errhandler", here);
     }
@@ -304,3 +309,24 @@ IMPORT(MPI_Comm_create_errhandler) {
     v[0].i32 = error_out(code);
     return NULL;
 }
+
+#define comm_ERROR(i)                                                                                                  \
+    static void comm_error_##i(MPI_Comm *comm, int *code, ...) {                                                       \
+        comm_error(&comm_errhandlers[i], comm, code);                                                                  \
+    }
+#define comm_ERROR_NAMED(i) comm_error_##i,
+ERROR_HANDLERS(comm, MPI_Comm, MPI_Comm_errhandler_function, MPI_Comm_create_errhandler)
+
+#define win_ERROR(i)                                                                                                   \
+    static void win_error_##i(MPI_Win *win, int *code, ...) {                                                          \
+        win_error(&win_errhandlers[i], win, code);                                                                     \
+    }
+#define win_ERROR_NAMED(i) win_error_##i,
+ERROR_HANDLERS(win, MPI_Win, MPI_Win_errhandler_function, MPI_Win_create_errhandler)
+
+#define file_ERROR(i)                                                                                                  \
+    static void file_error_##i(MPI_File *file, int *code, ...) {                                                       \
+        file_error(&file_errhandlers[i], file, code);                                                                  \
+    }
+#define file_ERROR_NAMED(i) file_error_##i,
+ERROR_HANDLERS(file, MPI_File, MPI_File_errhandler_function, MPI_File_create_errhandler)

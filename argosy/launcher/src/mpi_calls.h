@@ -7,7 +7,7 @@
 #ifndef ARGOSY_MPI_CALLS_H
 #define ARGOSY_MPI_CALLS_H
 
-#include "mpi_buffers.h"
+#include "mpi_windows.h"
 
 /* How far a new datatype reaches and how much it holds. Sums and products of the guest's numbers are made in double:
  * they cannot wrap, and below the limit they are exact. Numbers that must not be negative give -1 where one is. */
@@ -83,6 +83,14 @@ static inline bool distributions_in(int *values, int64_t count, bool kinds) {
         }
     }
     return true;
+}
+
+/* A file's name on the node, inside the granted folders; NULL where there is none. */
+char *path_in(struct scratch *scratch, uint32_t address, bool for_writing);
+
+/* A file's view is made of whole elements, and an element is something: libraries divide by its size. */
+static inline bool view_fits(const struct type_info *element, const struct type_info *file) {
+    return element->size > 0 && file->size % element->size == 0;
 }
 
 /* Ranks of a group, where allowed with MPI_PROC_NULL; ranges of them as triplets (first, last, stride); ranks of a

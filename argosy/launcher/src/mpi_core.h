@@ -13,6 +13,7 @@
 #ifndef ARGOSY_MPI_CORE_H
 #define ARGOSY_MPI_CORE_H
 
+#include <limits.h>
 #include <math.h>
 #include <mpi.h>
 #include <stdio.h>

@@ -84,7 +84,18 @@ struct comm_info *comm_find(uint32_t guest_handle) {
         info->host = comm_unpack(slot->host);
         slot->extra = info;
     }
-    return slot->extra;
+    struct comm_info *info = slot->extra;
+    slot->host = comm_pack(info->host); /* an MPI_Comm_idup may just have written it */
+    return info->host == MPI_COMM_NULL ? NULL : info;
+}
+
+void comm_drop(int32_t guest_handle) {
+    struct slot *slot = slot_find(&comm_handles, (uint32_t)guest_handle);
+    struct comm_info *info = slot == NULL ? NULL : slot->extra;
+    if (info != NULL && info->pinned) {
+        slot->extra = NULL;
+    }
+    slot_drop(&comm_handles, (uint32_t)guest_handle);
 }
 
 struct comm_info *comm_info_slowly(struct comm_info *info) {

@@ -85,6 +85,7 @@ struct slot *slot_of_host(struct handles *handles, uint64_t host);
 struct comm_info {
     MPI_Comm host;
     bool measured, inter, neighbours_measured;
+    bool pinned; /* MPI writes `host` when a request completes, so this must outlive the handle */
     int rank, size;              /* in the local group */
     int peers;                   /* whom one talks to: the remote group's size, or the local one's */
     int in_degree, out_degree;   /* -1: no topology */

@@ -274,3 +274,110 @@ IMPORT(MPI_Testsome) {
     ENTER("MPI_Testsome")
     return some(v, here, MPI_Testsome);
 }
+
+/* --- statuses of requests that stay (MPI-4.1) ------------------------------------------------------------------- */
+
+#if HAVE_MPI_Request_get_status_all
+IMPORT(MPI_Request_get_status_all) {
+    ENTER("MPI_Request_get_status_all")
+    OPEN(v[0].i32, v[1].i32, true, v[3].i32)
+    NEED_ROOM(2, "flag")
+    int flag = 0;
+    int code = MPI_Request_get_status_all((int)batch.count, batch.hosts, &flag, batch.statuses);
+    if (flag) {
+        batch_statuses(&batch, batch.count, code);
+    }
+    put32((uint32_t)v[2].i32, flag);
+    return finish(&batch, v, code);
+}
+
+IMPORT(MPI_Request_get_status_any) {
+    ENTER("MPI_Request_get_status_any")
+    OPEN(v[0].i32, v[1].i32, false, 0)
+    NEED_ROOM(2, "index")
+    NEED_ROOM(3, "flag")
+    if ((wrong = one_status((uint32_t)v[4].i32)) != NULL) {
+        v[0].i32 = batch_refuse(&batch, here, wrong);
+        return NULL;
+    }
+    int index = MPI_UNDEFINED, flag = 0;
+    MPI_Status status;
+    memset(&status, 0, sizeof status);
+    int code = MPI_Request_get_status_any((int)batch.count, batch.hosts, &index, &flag, &status);
+    put32((uint32_t)v[2].i32, undefined_out(index));
+    put32((uint32_t)v[3].i32, flag);
+    if (flag && v[4].i32 != 0) {
+        status_out((uint32_t)v[4].i32, &status, false);
+    }
+    return finish(&batch, v, code);
+}
+
+static int get_status_some(int count, MPI_Request *requests, int *done, int *indices, MPI_Status *statuses) {
+    return MPI_Request_get_status_some(count, requests, done, indices, statuses);
+}
+
+IMPORT(MPI_Request_get_status_some) {
+    ENTER("MPI_Request_get_status_some")
+    return some(v, here, get_status_some);
+}
+#endif
+
+/* --- communicators that a request makes --------------------------------------------------------------------------- */
+
+/* MPI may write the new communicator only when the request completes, so it gets an address that stays. */
+static wasm_trap_t *idup(wasmtime_val_raw_t *v, const char *here, int comm_at, int request_at, bool with_info) {
+    struct comm_info *comm = comm_info_in(v[0].i32);
+    MPI_Info info = MPI_INFO_NULL;
+    if (comm == NULL) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "comm", ABI_MPI_ERR_COMM);
+        return NULL;
+    }
+    if (with_info && !info_in(v[1].i32, &info)) {
+        v[0].i32 = refuse(comm->host, here, "info", ABI_MPI_ERR_INFO);
+        return NULL;
+    }
+    if (!room((uint32_t)v[comm_at].i32, 1, 4) || !room((uint32_t)v[request_at].i32, 1, 4)) {
+        v[0].i32 = refuse(comm->host, here, "newcomm", ABI_MPI_ERR_ARG);
+        return NULL;
+    }
+    struct slot *slot = NULL;
+    struct comm_info *made = calloc(1, sizeof *made);
+    uint32_t handle = made == NULL ? 0 : slot_new(&comm_handles, comm_pack(MPI_COMM_NULL), &slot);
+    if (handle == 0) {
+        free(made);
+        return guest_trap("%s: no room for another MPI_Comm", here);
+    }
+    *made = (struct comm_info){.host = MPI_COMM_NULL, .pinned = true};
+    slot->extra = made;
+    MPI_Request request = MPI_REQUEST_NULL;
+#if HAVE_MPI_Comm_idup_with_info
+    int code = with_info ? MPI_Comm_idup_with_info(comm->host, info, &made->host, &request)
+                         : MPI_Comm_idup(comm->host, &made->host, &request);
+#else
+    int code = MPI_Comm_idup(comm->host, &made->host, &request);
+#endif
+    struct scratch nothing = {NULL};
+    uint32_t pending = code == MPI_SUCCESS ? request_out_with(request, &nothing) : 0;
+    if (code != MPI_SUCCESS) {
+        comm_drop((int32_t)handle);
+    } else if (pending == 0) {
+        return guest_trap("%s: no room for another MPI_Request", here);
+    } else {
+        put32((uint32_t)v[comm_at].i32, (int32_t)handle);
+        put32((uint32_t)v[request_at].i32, (int32_t)pending);
+    }
+    v[0].i32 = error_out(code);
+    return NULL;
+}
+
+IMPORT(MPI_Comm_idup) {
+    ENTER("MPI_Comm_idup")
+    return idup(v, here, 1, 2, false);
+}
+
+#if HAVE_MPI_Comm_idup_with_info
+IMPORT(MPI_Comm_idup_with_info) {
+    ENTER("MPI_Comm_idup_with_info")
+    return idup(v, here, 2, 3, true);
+}
+#endif

@@ -18,9 +18,12 @@ BY_HAND = frozenset(
     for line in (
         "Abort Finalize Init Init_thread",
         "Startall Testall Testany Testsome Waitall Waitany Waitsome",
-        "Op_create Op_create_c Comm_create_errhandler",
+        "Request_get_status_all Request_get_status_any Request_get_status_some",
+        "Op_create Op_create_c Comm_create_errhandler Win_create_errhandler File_create_errhandler",
         "Comm_create_keyval Comm_delete_attr Comm_free_keyval Comm_get_attr Comm_set_attr",
         "Type_create_keyval Type_delete_attr Type_free_keyval Type_get_attr Type_set_attr",
+        "Win_create_keyval Win_delete_attr Win_free_keyval Win_get_attr Win_set_attr Win_create Win_create_c",
+        "Comm_idup Comm_idup_with_info Type_get_contents",
         "Buffer_attach Buffer_detach Info_get Info_get_string Intercomm_create",
     )
     for name in line.split()

@@ -20,7 +20,17 @@ _NAMES = "Initialized Finalized Get_version Get_library_version Wtime Wtick Erro
 ANYTIME = frozenset(f"MPI_{name}" for name in _NAMES.split())
 
 # Expressible by kind, and yet written by hand: they change what all others stand on.
-OF_ITS_OWN = frozenset({"MPI_Abort", "MPI_Finalize", "MPI_Comm_free_keyval", "MPI_Type_free_keyval"})
+OF_ITS_OWN = frozenset(
+    {
+        "MPI_Abort",
+        "MPI_Finalize",
+        "MPI_Comm_free_keyval",
+        "MPI_Type_free_keyval",
+        "MPI_Win_free_keyval",
+        "MPI_Comm_idup",
+        "MPI_Comm_idup_with_info",
+    }
+)
 
 # Values that are only renumbered, by kind: the table of constants.
 _RENUMBERED: Mapping[str, str] = {
@@ -81,6 +91,7 @@ _STRING_SIZES: Mapping[tuple[str, str], str] = {
     ("MPI_Win_get_name", "win_name"): "MPI_MAX_OBJECT_NAME",
     ("MPI_Comm_get_name", "comm_name"): "MPI_MAX_OBJECT_NAME",
     ("MPI_Type_get_name", "type_name"): "MPI_MAX_OBJECT_NAME",
+    ("MPI_File_get_view", "datarep"): "MPI_MAX_DATAREP_STRING",
 }
 
 # A new datatype may reach only so far from its origin and hold only so much data that neither MPI's arithmetic nor ours
@@ -107,6 +118,7 @@ _BOUNDS: Mapping[str, str] = {
     "MPI_Type_create_darray": "type_grows(oldtype, 0, PRODUCT(array_of_gsizes, {ndims}),"
     " PRODUCT(array_of_gsizes, {ndims}))",
     "MPI_Type_create_resized": "type_grows(oldtype, fabs((double){lb}) + fabs((double){extent}), 0, 1)",
+    "MPI_File_set_view": "view_fits(etype, filetype)",
 }
 
 # What else a success means.
@@ -201,10 +213,14 @@ class _Writer:
         anytime = procedure.base in ANYTIME
         lines = [f"IMPORT({procedure.name}) {{"]
         lines.append(f'    {"ENTER_ANYTIME" if anytime else "ENTER"}("{procedure.name}")')
+        if procedure.base in ("MPI_File_open", "MPI_File_delete"):  # of no file yet: MPI_FILE_NULL's handler
+            self.handler, self.refuse_function = "MPI_FILE_NULL", "refuse_file"
         for parameter in self._ordered():
             self._parameter(parameter)
         for name in self.buffers:
             self._buffer(self.buffers[name])
+        if "target_disp" in self.index:
+            self._target()
         bound = _BOUNDS.get(procedure.base)
         if bound is not None:
             self.call.add(Order.BOUND, *self.refuse("!" + self.filled(bound), "count", "ABI_MPI_ERR_ARG"))
@@ -272,8 +288,8 @@ class _Writer:
             self._handle_out(parameter, handle)
         elif parameter.stars:
             self._handle_inout(parameter, handle)
-        elif parameter.kind == "COMMUNICATOR":
-            self._communicator(parameter)
+        elif parameter.kind in _FINDERS:
+            self._object(parameter)
         elif parameter.kind == "DATATYPE":
             self._datatype(parameter)
         else:
@@ -284,21 +300,28 @@ class _Writer:
             self.call.add(Order.HANDLE, f"    {handle.c_type} {name};", *self.refuse(refused, name, error))
             self.call.passed[name] = name
 
-    def _communicator(self, parameter: Parameter) -> None:
+    def _object(self, parameter: Parameter) -> None:
+        """What has an error handler of its own: a communicator, window, file; later refusals go to it."""
         name = parameter.name
-        lines = [f"    struct comm_info *{name} = comm_info_in({self.value(name)});"]
-        lines += self.refuse(f"{name} == NULL", name, "ABI_MPI_ERR_COMM")
+        c_type, find, refuse, error = _FINDERS[parameter.kind]
+        host = name if c_type == "MPI_File" else f"{name}->host"
+        if c_type == "MPI_File":
+            lines = [f"    MPI_File {name};"]
+            lines += self.refuse(f"!{find}({self.value(name)}, &{name}) || {name} == MPI_FILE_NULL", name, error)
+        else:
+            lines = [f"    {c_type} *{name} = {find}({self.value(name)});"]
+            lines += self.refuse(f"{name} == NULL", name, error)
         if self.handler == "MPI_COMM_WORLD":
-            self.handler = f"{name}->host"
+            self.handler, self.refuse_function = host, refuse
         if is_neighbourhood(self.procedure) or self.procedure.base in ("MPI_Cart_rank", "MPI_Cart_sub"):
             lines += self.refuse(f"!comm_neighbours({name})", name, "ABI_MPI_ERR_TOPOLOGY")
         self.call.add(Order.COMMUNICATOR, *lines)
-        self.call.passed[name] = f"{name}->host"
+        self.call.passed[name] = host
 
     def _datatype(self, parameter: Parameter) -> None:
         name = parameter.name
         lines = [f"    const struct type_info *{name} = type_info_in({self.value(name)});"]
-        unready = f" || !{name}->committed" if self.buffers else ""
+        unready = f" || !{name}->committed" if self.buffers or "filetype" in self.index else ""
         lines += self.refuse(f"{name} == NULL{unready}", name, "ABI_MPI_ERR_TYPE")
         operation = next((other for other in self.procedure.parameters if other.kind == "OPERATION"), None)
         if operation is not None:
@@ -346,6 +369,9 @@ class _Writer:
         if parameter.kind not in _MAY_BE_NULL:
             refused += f" || {name} == {handle.null}"
         lines += [f"    int32_t {name}_handle = get32({at});", f"    {handle.c_type} {name};"]
+        if parameter.kind == "COMMUNICATOR":  # whose handle may have been written after the call that made it
+            lines.append(f"    struct comm_info *{name}_info = comm_info_in({name}_handle);")
+            refused = f"{name}_info == NULL || ({name} = {name}_info->host) == MPI_COMM_NULL"
         lines += self.refuse(refused, name, self.class_of(parameter))
         self.call.add(Order.HANDLE, *lines)
         self.call.passed[name] = f"&{name}"
@@ -383,6 +409,8 @@ class _Writer:
             self.call.add(Order.SCALAR, f"    int {name};", *self.refuse(f"!{known}", name, self.class_of(parameter)))
         elif kind in ("ERROR_CODE", "ERROR_CLASS"):
             self.call.passed[name] = f"error_in({value})"
+        elif kind == "OFFSET" and self.procedure.base == "MPI_File_set_view":
+            self.call.passed[name] = f"({value} == -1 ? MPI_DISPLACEMENT_CURRENT : {value})"
         elif kind == "COLOR":
             self.call.passed[name] = f"undefined_in({value})"
         elif kind in ("KEYVAL", "FILE_DESCRIPTOR"):
@@ -395,7 +423,11 @@ class _Writer:
     def _rank(self, parameter: Parameter) -> None:
         name, value = parameter.name, self.value(parameter.name)
         comm = next((other.name for other in self.procedure.parameters if other.kind == "COMMUNICATOR"), None)
-        if comm is None and "size" in self.index:  # of a process grid, for MPI_Type_create_darray
+        if "win" in self.index:
+            lines = [f"    int {name};"]
+            lines += self.refuse(f"!win_rank_in(win, {value}, &{name})", name, "ABI_MPI_ERR_RANK")
+            self.call.passed[name] = name
+        elif comm is None and "size" in self.index:  # of a process grid, for MPI_Type_create_darray
             lines = self.refuse(f"{value} < 0 || {value} >= {self.value('size')}", name, "ABI_MPI_ERR_ARG")
             self.call.passed[name] = value
         elif comm is None:
@@ -461,8 +493,12 @@ class _Writer:
         name, at = parameter.name, self.address(parameter)
         if parameter.direction == "in":
             self.uses_scratch = True
-            lines = [f"    char *{name} = string_in(&scratch, {at});"]
-            self.call.add(Order.ARRAY, *lines, *self.refuse(f"{name} == NULL", name, "ABI_MPI_ERR_ARG"))
+            got, error = f"string_in(&scratch, {at})", "ABI_MPI_ERR_ARG"
+            if name == "filename":
+                writes = f"({self.value('amode')} & ABI_MPI_MODE_RDONLY) == 0" if "amode" in self.index else "true"
+                got, error = f"path_in(&scratch, {at}, {writes})", "ABI_MPI_ERR_ACCESS"
+            lines = [f"    char *{name} = {got};"]
+            self.call.add(Order.ARRAY, *lines, *self.refuse(f"{name} == NULL", name, error))
             self.call.passed[name] = name
             return
         limit = parameter.length or _STRING_SIZES.get((self.procedure.base, name))
@@ -558,6 +594,16 @@ class _Writer:
 
     # --- buffers
 
+    def _target(self) -> None:
+        """What a one-sided call touches of another rank's window."""
+        many = "target_count" in self.index
+        count = self.value("target_count") if many else "1"
+        kind = "target_datatype" if many else "datatype"
+        reach = f"target_in(win, target_rank, {self.value('target_disp')}, {count}, {kind})"
+        lines = ["    int32_t target_error;"]
+        lines += self.refuse(f"(target_error = {reach}) != 0", "target_disp", "target_error")
+        self.call.add(Order.BOUND, *lines)
+
     def _buffer(self, buffer: Buffer) -> None:
         """The buffer's pointer, and with it the parameters that belong to it alone."""
         at = self.address(self.procedure.parameter(buffer.name))
@@ -568,6 +614,8 @@ class _Writer:
         inner = [*(line for piece in taken for line in piece), f"    int32_t {name}_error;", *refused]
         inner = ["    " + line for line in inner]
         conditions = []
+        if buffer.role is Role.OPERAND:
+            lines.append(f"    bool gives_operand = {self.value('op')} != ABI_MPI_NO_OP;")
         if buffer.in_place:
             lines += [f"    if ({at} == ABI_MPI_IN_PLACE) {{", f"        {name} = MPI_IN_PLACE;"]
             conditions.append("    } else {")
@@ -618,7 +666,7 @@ class _Writer:
         large = "_c" if self.procedure.large else ""
         out = f"&{buffer.name}"
         if buffer.extent is Extent.BYTES:
-            return f"buffer_bytes({at}, {self.value(buffer.count)}, {out})"
+            return f"buffer_bytes({at}, {self._shared_count(buffer)}, {out})"
         count = buffer.count if buffer.alone else self._shared_count(buffer)
         match buffer.extent:
             case Extent.PLAIN:
@@ -654,11 +702,19 @@ class _Writer:
         return f"{start}, {displs}, {buffer.type}, {out})"
 
     def _shared_count(self, buffer: Buffer) -> str:
+        if buffer.count.isdigit():
+            return buffer.count
         parameter = self.procedure.parameter(buffer.count)
         return parameter.name if parameter.array else self.value(parameter.name)
 
 
-_OBJECTS = ("COMMUNICATOR", "WINDOW", "FILE", "SESSION")
+# What has an error handler: its C type here, what finds it, what refuses on its behalf, the class of a wrong one.
+_FINDERS: Mapping[str, tuple[str, str, str, str]] = {
+    "COMMUNICATOR": ("struct comm_info", "comm_info_in", "refuse", "ABI_MPI_ERR_COMM"),
+    "WINDOW": ("struct win_info", "win_find", "refuse_win", "ABI_MPI_ERR_WIN"),
+    "FILE": ("MPI_File", "file_in", "refuse_file", "ABI_MPI_ERR_FILE"),
+}
+_OBJECTS = tuple(_FINDERS)
 _SCALARS = ("int", "MPI_Aint", "MPI_Count", "MPI_Offset")
 
 

@@ -27,12 +27,13 @@ class Extent(enum.Enum):
 
 
 class Role(enum.Enum):
-    """Who reads or writes the buffer in a rooted collective."""
+    """Who reads or writes the buffer: in a rooted collective, or with an operation that takes no operand."""
 
     EVERYONE = "everyone"
     ROOT = "roles.root"
     LEAF = "roles.leaf"
     EITHER = "(roles.root || roles.leaf)"
+    OPERAND = "gives_operand"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class Buffer:
     @property
     def describers(self) -> tuple[str, ...]:
         """The parameters that describe the buffer."""
-        return tuple(name for name in (self.count, self.displs, self.type) if name)
+        return tuple(name for name in (self.count, self.displs, self.type) if name and not name.isdigit())
 
 
 def _side(side: str, extent: Extent, *, times: str = "1", role: Role = Role.EVERYONE, in_place: bool = False) -> Buffer:
@@ -81,6 +82,17 @@ def _alike(name: str, extent: Extent = Extent.PLAIN, *, role: Role = Role.EVERYO
 
 _PEERS, _IN, _OUT = "comm->peers", "comm->in_degree", "comm->out_degree"
 _OWN_DISPLS = {"sdispls": "displs", "rdispls": "displs"}
+
+
+def _window(side: str, *, role: Role = Role.EVERYONE) -> Buffer:
+    """A local buffer of one-sided communication: origin_addr, origin_count, origin_datatype."""
+    names = (f"{side}_addr", f"{side}_count", f"{side}_datatype")
+    return Buffer(name=names[0], extent=Extent.PLAIN, count=names[1], type=names[2], role=role, alone=True)
+
+
+def _single(name: str, *, role: Role = Role.EVERYONE) -> Buffer:
+    """A buffer of one element."""
+    return Buffer(name=name, extent=Extent.PLAIN, count="1", type="datatype", role=role)
 
 
 def _displs(buffer: Buffer) -> Buffer:
@@ -150,6 +162,14 @@ _FAMILIES: Mapping[str, tuple[Buffer, ...]] = {
     ),
     "partitioned": (Buffer(name="buf", extent=_T, count="count", type="datatype", times="partitions"),),
     "plain": (_alike("buf"),),
+    # The other half of a split access: the buffer was checked when it began.
+    "end": (Buffer(name="buf", extent=Extent.BYTES, count="0"),),
+    "put": (_window("origin"),),
+    "get": (_window("origin"),),
+    "accumulate": (_window("origin"),),
+    "get_accumulate": (_window("origin", role=Role.OPERAND), _window("result")),
+    "fetch_and_op": (_single("origin_addr", role=Role.OPERAND), _single("result_addr")),
+    "compare_and_swap": (_single("origin_addr"), _single("compare_addr"), _single("result_addr")),
 }
 
 _SYNONYMS = {
@@ -157,19 +177,24 @@ _SYNONYMS = {
     "unpack_external": "unpack",
     "psend": "partitioned",
     "precv": "partitioned",
-    **dict.fromkeys(
-        ("send", "bsend", "ssend", "rsend", "recv", "mrecv", "sendrecv_replace", "improbe_recv", "imrecv"), "plain"
-    ),
+    **dict.fromkeys(("send", "bsend", "ssend", "rsend", "recv", "mrecv", "sendrecv_replace"), "plain"),
+    **{f"r{name}": name for name in ("put", "get", "accumulate", "get_accumulate")},
 }
+
+
+_NONBLOCKING = re.compile(
+    r"i(?=bcast|gather|scatter|all|neighbor|reduce|scan|exscan|send|bsend|ssend|rsend|recv|mrecv)"
+)
+_FILE = re.compile(r"file_i?(read|write)\w*?(_end)?")
 
 
 def family(procedure: Procedure) -> str:
     """The procedure's name without MPI_, `_c`, `_init` and the I of non-blocking ones: `gatherv`."""
     name = procedure.base.removeprefix("MPI_").removesuffix("_init").lower()
-    rest = re.fullmatch(
-        r"i(?=bcast|gather|scatter|all|neighbor|reduce|scan|exscan|send|bsend|ssend|rsend|recv|mrecv)(.+)", name
-    )
-    name = rest.group(1) if rest else name
+    access = _FILE.fullmatch(name)
+    if access:
+        return "end" if access.group(2) else "plain"
+    name = _NONBLOCKING.sub("", name, count=1) if _NONBLOCKING.match(name) else name
     return _SYNONYMS.get(name, name)
 
 
