@@ -1,4 +1,4 @@
-"""What a module made by Argosy says of itself, in two custom sections: which recipe made it, and which MPI ABI it speaks.
+"""What a module made by Argosy says of itself, in two custom sections: its recipe, and the MPI ABI that it speaks.
 
 A node needs both before it may compile the module: the numerics decide the engine's settings, and an ABI that the node
 does not speak is refused before anything starts.
