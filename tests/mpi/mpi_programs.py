@@ -69,8 +69,10 @@ class Done:
     errors: str
 
 
-def start(wasm: Path, name: str, *, ranks: int = 2, arguments: tuple[str, ...] = ()) -> Done:
-    """Run the program under that MPI library; nothing may last longer than two minutes."""
+def start(
+    wasm: Path, name: str, *, ranks: int = 2, arguments: tuple[str, ...] = (), granted: Path | None = None
+) -> Done:
+    """Run the program under that MPI library, which sees `granted` as "."; nothing may last longer than two minutes."""
     mpi = library(name)
     environment = {"ARGOSY_MPICC": str(mpi.mpicc)}
     if name == "openmpi" and os.geteuid() == 0:  # it refuses to run as root unless told twice
@@ -79,7 +81,9 @@ def start(wasm: Path, name: str, *, ranks: int = 2, arguments: tuple[str, ...] =
     os.environ.update(environment)
     try:
         entry = precompile.precompile(wasm, Digest.of(wasm.read_bytes()), "fast")
-        begin = run.prepare(entry, name=wasm.stem, arguments=arguments, ranks=ranks)
+        folders = () if granted is None else (run.GrantedFolder(host=granted, guest="."),)
+        grants = run.Grants(folders=folders)
+        begin = run.prepare(entry, name=wasm.stem, arguments=arguments, ranks=ranks, grants=grants)
     finally:
         for key, value in before.items():
             if value is None:

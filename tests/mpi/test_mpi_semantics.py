@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import mpi_programs
 import pytest
 from mpi_programs import LIBRARIES
 
-PROGRAMS = ("sentinels.c", "datatypes.c", "requests.c", "callbacks.c", "errors.c", "collectives.c", "profile.c")
+PROGRAMS = (
+    *("sentinels.c", "datatypes.c", "requests.c", "callbacks.c"),
+    *("errors.c", "collectives.c", "windows.c", "profile.c"),
+)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -26,6 +31,19 @@ def test_what_the_node_lacks_is_named_before_anything_starts() -> None:
     said = mpi_programs.refusal(mpi_programs.compiled("large.c"), "openmpi")
     for name in ("MPI_Irecv_c", "MPI_Send_c", "MPI_Get_count_c", "MPI_Allgatherv_c", "MPI_Type_vector_c"):
         assert name in said
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_files_are_opened_inside_the_granted_folder_only(library: str, tmp_path: Path) -> None:
+    granted, elsewhere = tmp_path / "granted", tmp_path / "elsewhere"
+    granted.mkdir()
+    elsewhere.mkdir()
+    for secret in (tmp_path / "secret", elsewhere / "secret"):
+        secret.write_text("kept")
+    (granted / "outside").symlink_to(elsewhere)
+    done = mpi_programs.start(mpi_programs.compiled("files.c"), library, granted=granted)
+    assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
+    assert [secret.read_text() for secret in (tmp_path / "secret", elsewhere / "secret")] == ["kept", "kept"]
 
 
 def test_cpp_programs_use_the_same_header() -> None:

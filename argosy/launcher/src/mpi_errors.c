@@ -116,7 +116,16 @@ int32_t refuse_win(MPI_Win handler_of, const char *function, const char *argumen
 
 #if HAVE_MPI_File_call_errhandler
 int32_t refuse_file(MPI_File handler_of, const char *function, const char *argument, int32_t abi_class) {
-    (void)function, (void)argument; /* files return their errors unless asked otherwise */
+    MPI_Errhandler handler;
+    if (MPI_File_get_errhandler(handler_of, &handler) == MPI_SUCCESS) {
+        explain(handler, function, argument, abi_class);
+        if (handler == MPI_ERRORS_RETURN) { /* as by default; Open MPI calls no handler of MPI_FILE_NULL */
+            return abi_class;
+        }
+        if (handler != MPI_ERRORS_ARE_FATAL) {
+            MPI_Errhandler_free(&handler);
+        }
+    }
     MPI_File_call_errhandler(handler_of, error_in(abi_class));
     return abi_class;
 }

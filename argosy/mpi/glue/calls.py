@@ -724,7 +724,12 @@ def _receives(procedure: Procedure) -> bool:
 
 
 def _counts(kind: str) -> bool:
-    return kind.endswith(("_NNI", "_PI")) or kind in ("ARRAY_LENGTH", "NUM_DIMS", "COMM_SIZE")
+    """Whether a negative value is refused as such; a displacement in a window is checked with what lies there."""
+    return (kind.endswith(("_NNI", "_PI")) and "DISPLACEMENT" not in kind) or kind in (
+        "ARRAY_LENGTH",
+        "NUM_DIMS",
+        "COMM_SIZE",
+    )
 
 
 def _count_class(kind: str) -> str:

@@ -1,0 +1,71 @@
+/* MPI-IO inside the granted folder, and nowhere else. The folder is "."; "outside" is a link out of it. */
+#include "check.h"
+
+static int class_of(int code) {
+    int class = -1;
+    MPI_Error_class(code, &class);
+    return class;
+}
+
+int main(int argc, char **argv) {
+    begin(&argc, &argv);
+    MPI_File file;
+    MPI_Status status;
+    MPI_Offset bytes;
+    int values[4], got[4] = {0}, mode, count;
+    for (int i = 0; i < 4; i++) {
+        values[i] = 10 * rank + i;
+    }
+    CHECK_IS(MPI_File_open(MPI_COMM_WORLD, "data", MPI_MODE_CREATE | MPI_MODE_RDWR, MPI_INFO_NULL, &file), MPI_SUCCESS);
+    MPI_File_get_amode(file, &mode);
+    CHECK_IS(mode, MPI_MODE_CREATE | MPI_MODE_RDWR);
+    MPI_File_write_at_all(file, (MPI_Offset)rank * sizeof values, values, 4, MPI_INT, &status);
+    MPI_Get_count(&status, MPI_INT, &count);
+    CHECK_IS(count, 4);
+    MPI_File_sync(file);
+    MPI_Barrier(MPI_COMM_WORLD);
+    MPI_File_get_size(file, &bytes);
+    CHECK_IS(bytes, size * (int)sizeof values);
+    int other = (rank + 1) % size;
+    MPI_File_read_at(file, (MPI_Offset)other * sizeof values, got, 4, MPI_INT, &status);
+    CHECK_IS(got[3], 10 * other + 3);
+
+    /* Every rank sees each size-th integer. */
+    MPI_Datatype every;
+    MPI_Type_vector(2, 1, size, MPI_INT, &every);
+    MPI_Type_commit(&every);
+    MPI_File_set_view(file, (MPI_Offset)rank * sizeof(int), MPI_INT, every, "native", MPI_INFO_NULL);
+    MPI_File_read_all(file, got, 2, MPI_INT, MPI_STATUS_IGNORE);
+    CHECK_IS(got[1], (rank + size) / 4 * 10 + (rank + size) % 4);
+    MPI_Offset at;
+    MPI_File_get_position(file, &at);
+    CHECK_IS(at, 2);
+    MPI_File_seek(file, 0, MPI_SEEK_SET);
+    MPI_Request request;
+    MPI_File_iread(file, got, 1, MPI_INT, &request);
+    MPI_Wait(&request, &status);
+    CHECK_IS(got[0], rank / 4 * 10 + rank % 4);
+    MPI_File_set_view(file, 0, MPI_BYTE, MPI_BYTE, "native", MPI_INFO_NULL);
+
+    /* A zero-sized element would be divided by. */
+    MPI_Datatype nothing;
+    MPI_Type_contiguous(0, MPI_INT, &nothing);
+    MPI_Type_commit(&nothing);
+    CHECK(class_of(MPI_File_set_view(file, 0, nothing, nothing, "native", MPI_INFO_NULL)) != MPI_SUCCESS);
+    MPI_Type_free(&nothing);
+    MPI_Type_free(&every);
+    CHECK_IS(class_of(MPI_File_read_at(file, 0, (void *)0xfffffff0, 100, MPI_INT, &status)), MPI_ERR_BUFFER);
+    MPI_File_close(&file);
+    CHECK(file == MPI_FILE_NULL);
+
+    const char *outside[] = {"/etc/passwd", "../secret", "outside/secret", "a/../../secret", ""};
+    for (int i = 0; i < 5; i++) {
+        CHECK(class_of(MPI_File_open(MPI_COMM_SELF, outside[i], MPI_MODE_RDONLY, MPI_INFO_NULL, &file)) != MPI_SUCCESS);
+        CHECK(class_of(MPI_File_delete(outside[i], MPI_INFO_NULL)) != MPI_SUCCESS);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 0) {
+        CHECK_IS(MPI_File_delete("data", MPI_INFO_NULL), MPI_SUCCESS);
+    }
+    return end();
+}

@@ -1,0 +1,110 @@
+/* One-sided communication, within other ranks' windows and never outside. */
+#include "check.h"
+
+static int class_of(int code) {
+    int class = -1;
+    MPI_Error_class(code, &class);
+    return class;
+}
+#define GIVES(call, expected) CHECK_IS(class_of(call), expected)
+
+int main(int argc, char **argv) {
+    begin(&argc, &argv);
+    static int exposed[16];
+    int to = (rank + 1) % size, from = (rank + size - 1) % size, value = 100 + rank, got = -1, flag;
+    MPI_Win win;
+    /* Every rank another size: rank r exposes r + 2 integers. */
+    MPI_Win_create(exposed, (rank + 2) * (int)sizeof(int), sizeof(int), MPI_INFO_NULL, MPI_COMM_WORLD, &win);
+    MPI_Win_fence(MPI_MODE_NOPRECEDE, win);
+    MPI_Put(&value, 1, MPI_INT, to, 1, 1, MPI_INT, win);
+    MPI_Win_fence(MPI_MODE_NOSUCCEED, win);
+    CHECK_IS(exposed[1], 100 + from);
+    MPI_Win_lock(MPI_LOCK_SHARED, to, 0, win);
+    MPI_Get(&got, 1, MPI_INT, to, 1, 1, MPI_INT, win);
+    MPI_Win_unlock(to, win);
+    CHECK_IS(got, 100 + rank);
+    exposed[0] = 0;
+    MPI_Win_fence(0, win);
+    int one = 1;
+    MPI_Accumulate(&one, 1, MPI_INT, 0, 0, 1, MPI_INT, MPI_SUM, win);
+    MPI_Win_fence(0, win);
+    if (rank == 0) {
+        CHECK_IS(exposed[0], size);
+    }
+    MPI_Win_lock_all(0, win);
+    int before = -1, zero = 0;
+    MPI_Fetch_and_op(&one, &before, MPI_INT, to, 0, MPI_SUM, win);
+    MPI_Win_flush(to, win);
+    MPI_Fetch_and_op((void *)0xfffffff0, &before, MPI_INT, to, 0, MPI_NO_OP, win); /* takes no operand */
+    MPI_Win_flush_all(win);
+    MPI_Compare_and_swap(&zero, &one, &before, MPI_INT, to, 1, win);
+    MPI_Request request;
+    MPI_Rget(&got, 1, MPI_INT, to, 1, 1, MPI_INT, win, &request);
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+    MPI_Win_unlock_all(win);
+    MPI_Group world, neighbour;
+    MPI_Comm_group(MPI_COMM_WORLD, &world);
+    MPI_Group_incl(world, 1, &to, &neighbour);
+    MPI_Barrier(MPI_COMM_WORLD);
+
+    MPI_Win_set_errhandler(win, MPI_ERRORS_RETURN);
+    MPI_Win_fence(0, win);
+    char *past = (char *)(uintptr_t)(__builtin_wasm_memory_size(0) * 65536);
+    GIVES(MPI_Put(&value, 1, MPI_INT, to, to + 2, 1, MPI_INT, win), MPI_ERR_RMA_RANGE); /* just past its end */
+    GIVES(MPI_Put(&value, 1, MPI_INT, to, -1, 1, MPI_INT, win), MPI_ERR_RMA_RANGE);
+    GIVES(MPI_Get(exposed, 1, MPI_INT, to, 0x7fffffff, 1, MPI_INT, win), MPI_ERR_RMA_RANGE);
+    GIVES(MPI_Put(exposed, 8, MPI_INT, to, 0, 8, MPI_INT, win), MPI_ERR_RMA_RANGE);
+    GIVES(MPI_Put(&value, 1, MPI_INT, to, 0, -1, MPI_INT, win), MPI_ERR_COUNT);
+    GIVES(MPI_Put(past - 2, 1, MPI_INT, to, 0, 1, MPI_INT, win), MPI_ERR_BUFFER);
+    GIVES(MPI_Put(&value, 1, MPI_INT, size, 0, 1, MPI_INT, win), MPI_ERR_RANK);
+    GIVES(MPI_Fetch_and_op(&one, &got, MPI_INT, to, to + 2, MPI_SUM, win), MPI_ERR_RMA_RANGE);
+    GIVES(MPI_Put(&value, 1, MPI_INT, MPI_PROC_NULL, 1000, 1, MPI_INT, win), MPI_SUCCESS);
+    MPI_Datatype far;
+    MPI_Type_create_hindexed(1, (int[]){1}, (MPI_Aint[]){-4}, MPI_INT, &far);
+    MPI_Type_commit(&far);
+    GIVES(MPI_Put(&value, 1, MPI_INT, to, 0, 1, far, win), MPI_ERR_RMA_RANGE);
+    MPI_Type_free(&far);
+    MPI_Win_fence(0, win);
+
+    void *base;
+    MPI_Aint *bytes;
+    int *unit, *flavor;
+    MPI_Win_get_attr(win, MPI_WIN_BASE, &base, &flag);
+    CHECK(flag && base == exposed);
+    MPI_Win_get_attr(win, MPI_WIN_SIZE, &bytes, &flag);
+    CHECK(flag && *bytes == (rank + 2) * (int)sizeof(int));
+    MPI_Win_get_attr(win, MPI_WIN_DISP_UNIT, &unit, &flag);
+    CHECK(flag && *unit == sizeof(int));
+    MPI_Win_get_attr(win, MPI_WIN_CREATE_FLAVOR, &flavor, &flag);
+    CHECK(flag && *flavor == MPI_WIN_FLAVOR_CREATE);
+    MPI_Win copy = win;
+    MPI_Group_free(&neighbour);
+    MPI_Group_free(&world);
+    MPI_Win_free(&win);
+    CHECK(win == MPI_WIN_NULL);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    GIVES(MPI_Win_fence(0, copy), MPI_ERR_WIN);
+
+    /* A communicator that a request makes. */
+    MPI_Comm twin;
+    int twin_size = 0;
+    MPI_Comm_idup(MPI_COMM_WORLD, &twin, &request);
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+    MPI_Comm_size(twin, &twin_size);
+    CHECK_IS(twin_size, size);
+    MPI_Barrier(twin);
+    MPI_Comm_free(&twin);
+    CHECK(twin == MPI_COMM_NULL);
+
+    /* What a datatype was made of, in the guest's numbers. */
+    MPI_Datatype part, parts[1];
+    int integers[5];
+    MPI_Aint addresses[1];
+    MPI_Type_create_subarray(1, (int[]){9}, (int[]){3}, (int[]){2}, MPI_ORDER_FORTRAN, MPI_DOUBLE, &part);
+    MPI_Type_get_contents(part, 5, 0, 1, integers, addresses, parts);
+    CHECK(integers[0] == 1 && integers[1] == 9 && integers[2] == 3 && integers[3] == 2);
+    CHECK(integers[4] == MPI_ORDER_FORTRAN && parts[0] == MPI_DOUBLE);
+    GIVES(MPI_Type_get_contents(part, 4, 0, 1, integers, addresses, parts), MPI_ERR_ARG);
+    MPI_Type_free(&part);
+    return end();
+}
