@@ -13,6 +13,17 @@ bool type_grows(const struct type_info *old, double farthest, double longest, do
            elements * (double)old->size <= TYPE_LIMIT;
 }
 
+bool graph_fits(const struct comm_info *comm, int32_t most_degrees, int32_t most_edges) {
+    int nodes, edges;
+    return MPI_Graphdims_get(comm->host, &nodes, &edges) == MPI_SUCCESS && nodes <= most_degrees && edges <= most_edges;
+}
+
+bool neighbors_fit(const struct comm_info *comm, int32_t rank, int32_t most) {
+    int count;
+    return rank >= 0 && rank < comm->size && MPI_Graph_neighbors_count(comm->host, rank, &count) == MPI_SUCCESS &&
+           count <= most;
+}
+
 bool group_ranks_in(MPI_Group group, int *ranks, int64_t count, bool null) {
     int size;
     if (MPI_Group_size(group, &size) != MPI_SUCCESS) {

@@ -26,6 +26,7 @@ static inline double apart(const struct type_info *type, double count, double st
         all;                                                                                                           \
     })
 #define FARTHEST(array, n) OVER(array, n, 0, all = fabs(one) > all ? fabs(one) : all)
+#define LEAST(array, n) OVER(array, n, INT_MAX, all = one < all ? one : all)
 #define LONGEST(array, n) OVER(array, n, 0, all = one < 0 || all < 0 ? -1 : one > all ? one : all)
 #define TOTAL(array, n) OVER(array, n, 0, all = one < 0 || all < 0 ? -1 : all + one)
 #define PRODUCT(array, n) OVER(array, n, 1, all = one < 0 || all < 0 ? -1 : all * one)
@@ -88,10 +89,17 @@ static inline bool distributions_in(int *values, int64_t count, bool kinds) {
 /* A file's name on the node, inside the granted folders; NULL where there is none. */
 char *path_in(struct scratch *scratch, uint32_t address, bool for_writing);
 
+/* Libraries end the job when an offset with what lies there exceeds the system's: 4 PiB are enough. */
+#define FILE_LIMIT ((int64_t)1 << 52)
+
 /* A file's view is made of whole elements, and an element is something: libraries divide by its size. */
 static inline bool view_fits(const struct type_info *element, const struct type_info *file) {
     return element->size > 0 && file->size % element->size == 0;
 }
+
+/* Is there room for a graph's cumulated degrees and edges, or for the neighbours of a rank? */
+bool graph_fits(const struct comm_info *comm, int32_t most_degrees, int32_t most_edges);
+bool neighbors_fit(const struct comm_info *comm, int32_t rank, int32_t most);
 
 /* Ranks of a group, where allowed with MPI_PROC_NULL; ranges of them as triplets (first, last, stride); ranks of a
  * communicator. False when there is one that is not. */

@@ -63,7 +63,11 @@ int32_t error_last_used(void) {
 
 /* What stopped the application deserves words; MPI's own say only the class. */
 static void explain(MPI_Errhandler handler, const char *function, const char *argument, int32_t abi_class) {
-    if (handler == MPI_ERRORS_RETURN) {
+#if HAVE_MPI_ERRORS_ABORT
+    if (handler != MPI_ERRORS_ARE_FATAL && handler != MPI_ERRORS_ABORT) {
+#else
+    if (handler != MPI_ERRORS_ARE_FATAL) {
+#endif
         return;
     }
     int initialized = 0, finalized = 0, rank = -1, length;

@@ -131,6 +131,7 @@ bool comm_neighbours(struct comm_info *info) {
     } else if (kind == MPI_DIST_GRAPH) {
         MPI_Dist_graph_neighbors_count(info->host, &info->in_degree, &info->out_degree, &weighted);
     }
+    info->topology = info->in_degree < 0 ? MPI_UNDEFINED : kind;
     info->neighbours_measured = true;
     return info->in_degree >= 0;
 }

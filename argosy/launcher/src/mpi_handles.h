@@ -23,6 +23,7 @@ struct slot {
     uint32_t references; /* how many times the guest was given this handle; 0 in a free slot */
     uint32_t next_free;
     uint32_t mark; /* the array of requests that it was last seen in */
+    int32_t sort, parts; /* of a request: enum request_sort, and how many partitions it has */
 };
 
 struct handles {
@@ -88,6 +89,7 @@ struct comm_info {
     bool pinned; /* MPI writes `host` when a request completes, so this must outlive the handle */
     int rank, size;              /* in the local group */
     int peers;                   /* whom one talks to: the remote group's size, or the local one's */
+    int topology;                /* MPI_CART, MPI_GRAPH, MPI_DIST_GRAPH, or MPI_UNDEFINED */
     int in_degree, out_degree;   /* -1: no topology */
 };
 /* The communicator of a guest handle, measured; NULL for MPI_COMM_NULL and for what is no handle. */
@@ -156,7 +158,11 @@ void type_committed(uint32_t guest);
 extern struct type_info type_predefined[0x200]; /* by guest handle - 0x200, generated */
 
 /* Requests own the memory that their call needs until they complete. */
-uint32_t request_out_with(MPI_Request host, struct scratch *owned);
+enum request_sort { REQUEST_ONCE, REQUEST_RESTARTS, REQUEST_GIVES_PARTS, REQUEST_TAKES_PARTS };
+uint32_t request_out_with(MPI_Request host, struct scratch *owned, enum request_sort sort, int32_t parts);
+/* May it be started again? Has it these partitions, to give or to take? Libraries look into requests unasked. */
+bool request_restarts(int32_t guest);
+bool request_parts(int32_t guest, bool gives, int32_t low, int32_t high);
 void request_forget(int32_t guest); /* drop the handle, not the memory: the request may be active */
 
 #endif

@@ -11,7 +11,7 @@
 
 enum { FEW = 64 };
 
-uint32_t request_out_with(MPI_Request host, struct scratch *owned) {
+uint32_t request_out_with(MPI_Request host, struct scratch *owned, enum request_sort sort, int32_t parts) {
     if (host == MPI_REQUEST_NULL) {
         return ABI_MPI_REQUEST_NULL;
     }
@@ -20,8 +20,21 @@ uint32_t request_out_with(MPI_Request host, struct scratch *owned) {
     if (made != 0) {
         slot->extra = owned->first;
         owned->first = NULL;
+        slot->sort = sort;
+        slot->parts = parts;
     }
     return made;
+}
+
+bool request_restarts(int32_t guest_handle) {
+    struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
+    return slot != NULL && slot->sort != REQUEST_ONCE;
+}
+
+bool request_parts(int32_t guest_handle, bool gives, int32_t low, int32_t high) {
+    struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
+    return slot != NULL && slot->sort == (gives ? REQUEST_GIVES_PARTS : REQUEST_TAKES_PARTS) && low >= 0 &&
+           low <= high && high < slot->parts;
 }
 
 void request_drop(int32_t guest_handle) {
@@ -164,6 +177,12 @@ static wasm_trap_t *finish(struct batch *batch, wasmtime_val_raw_t *v, int code)
 IMPORT(MPI_Startall) {
     ENTER("MPI_Startall")
     OPEN(v[0].i32, v[1].i32, false, 0)
+    for (int64_t i = 0; i < batch.count; i++) {
+        if (!request_restarts(get32(batch.address + (uint32_t)i * 4))) {
+            v[0].i32 = batch_refuse(&batch, here, "array_of_requests");
+            return NULL;
+        }
+    }
     int code = MPI_Startall((int)batch.count, batch.hosts);
     return finish(&batch, v, code);
 }
@@ -357,7 +376,7 @@ static wasm_trap_t *idup(wasmtime_val_raw_t *v, const char *here, int comm_at, i
     int code = MPI_Comm_idup(comm->host, &made->host, &request);
 #endif
     struct scratch nothing = {NULL};
-    uint32_t pending = code == MPI_SUCCESS ? request_out_with(request, &nothing) : 0;
+    uint32_t pending = code == MPI_SUCCESS ? request_out_with(request, &nothing, REQUEST_ONCE, 0) : 0;
     if (code != MPI_SUCCESS) {
         comm_drop((int32_t)handle);
     } else if (pending == 0) {

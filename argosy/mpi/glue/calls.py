@@ -7,6 +7,7 @@ fixed: objects first (so that errors reach the right handler), then ranks and ta
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -121,6 +122,52 @@ _BOUNDS: Mapping[str, str] = {
     "MPI_File_set_view": "view_fits(etype, filetype)",
 }
 
+# The topology that a communicator must have (libraries look into it unasked), and how much room its answers need.
+_TOPOLOGIES: Mapping[str, tuple[str, str]] = {
+    "MPI_Cart_rank": ("MPI_CART", ""),
+    "MPI_Cart_sub": ("MPI_CART", ""),
+    "MPI_Cart_coords": ("MPI_CART", "{maxdims} >= comm->in_degree / 2"),
+    "MPI_Cart_get": ("MPI_CART", "{maxdims} >= comm->in_degree / 2"),
+    "MPI_Cart_shift": ("MPI_CART", "{direction} >= 0 && {direction} < comm->in_degree / 2"),
+    "MPI_Cartdim_get": ("MPI_CART", ""),
+    "MPI_Graph_get": ("MPI_GRAPH", "graph_fits(comm, {maxindex}, {maxedges})"),
+    "MPI_Graph_neighbors": ("MPI_GRAPH", "neighbors_fit(comm, {rank}, {maxneighbors})"),
+    "MPI_Graph_neighbors_count": ("MPI_GRAPH", ""),
+    "MPI_Graphdims_get": ("MPI_GRAPH", ""),
+    "MPI_Dist_graph_neighbors": (
+        "MPI_DIST_GRAPH",
+        "{maxindegree} >= comm->in_degree && {maxoutdegree} >= comm->out_degree",
+    ),
+    "MPI_Dist_graph_neighbors_count": ("MPI_DIST_GRAPH", ""),
+}
+
+# What only makes sense with two groups, or with one; for the others libraries have no check.
+_INTER = re.compile(r"MPI_(Comm_remote_group|Comm_remote_size|Intercomm_merge)")
+_INTRA = re.compile(
+    r"MPI_(I?(ex)?scan(_init)?|Exscan\w*|Scan\w*|\w*(Cart|Graph|graph)_(create|map)\w*|Comm_create_group|File_open)"
+)
+
+# What sort of request a procedure makes, by the end of its name; all others complete once.
+_REQUESTS = {"Psend_init": "GIVES_PARTS", "Precv_init": "TAKES_PARTS", "_init": "RESTARTS"}
+
+# What else has to hold when everything has been read: the argument that is wrong otherwise, the condition, the class.
+_CONDITIONS: Mapping[str, tuple[str, str, str]] = {
+    "MPI_Start": ("request", "request_restarts(request_handle)", "REQUEST"),
+    "MPI_Pready": ("partition", "request_parts({request}, true, {partition}, {partition})", "REQUEST"),
+    "MPI_Pready_range": (
+        "partition_low",
+        "request_parts({request}, true, {partition_low}, {partition_high})",
+        "REQUEST",
+    ),
+    "MPI_Pready_list": (
+        "array_of_partitions",
+        "request_parts({request}, true, (int)LEAST(array_of_partitions, {length}),"
+        " (int)FARTHEST(array_of_partitions, {length}))",
+        "REQUEST",
+    ),
+    "MPI_Parrived": ("partition", "request_parts({request}, false, {partition}, {partition})", "REQUEST"),
+}
+
 # What else a success means.
 _AFTER: Mapping[str, str] = {
     "MPI_Type_commit": "    type_committed((uint32_t)datatype_handle);",
@@ -224,6 +271,10 @@ class _Writer:
         bound = _BOUNDS.get(procedure.base)
         if bound is not None:
             self.call.add(Order.BOUND, *self.refuse("!" + self.filled(bound), "count", "ABI_MPI_ERR_ARG"))
+        if procedure.base in _CONDITIONS:
+            argument, condition, error = _CONDITIONS[procedure.base]
+            refused = self.refuse(f"!{self.filled(condition)}", argument, f"ABI_MPI_ERR_{error}")
+            self.call.add(Order.BOUND, *refused)
         self.call.after += [_AFTER[procedure.base]] if procedure.base in _AFTER else []
         body = [line for _, piece in sorted(self.call.before, key=lambda item: item[0]) for line in piece]
         arguments = ", ".join(self.call.passed[parameter.name] for parameter in procedure.parameters)
@@ -313,8 +364,17 @@ class _Writer:
             lines += self.refuse(f"{name} == NULL", name, error)
         if self.handler == "MPI_COMM_WORLD":
             self.handler, self.refuse_function = host, refuse
-        if is_neighbourhood(self.procedure) or self.procedure.base in ("MPI_Cart_rank", "MPI_Cart_sub"):
+        for pattern, lacks in ((_INTER, f"!{name}->inter"), (_INTRA, f"{name}->inter")):
+            if parameter.kind == "COMMUNICATOR" and pattern.fullmatch(self.procedure.base):
+                lines += self.refuse(lacks, name, "ABI_MPI_ERR_COMM")
+        if is_neighbourhood(self.procedure):
             lines += self.refuse(f"!comm_neighbours({name})", name, "ABI_MPI_ERR_TOPOLOGY")
+        elif self.procedure.base in _TOPOLOGIES:
+            topology, fits = _TOPOLOGIES[self.procedure.base]
+            lacks = f"!comm_neighbours({name}) || {name}->topology != {topology}"
+            lines += self.refuse(lacks, name, "ABI_MPI_ERR_TOPOLOGY")
+            if fits:
+                self.call.add(Order.RANK, *self.refuse(f"!({self.filled(fits)})", name, "ABI_MPI_ERR_DIMS"))
         self.call.add(Order.COMMUNICATOR, *lines)
         self.call.passed[name] = host
 
@@ -348,7 +408,9 @@ class _Writer:
         self.call.passed[name] = f"&{name}"
         if parameter.kind == "REQUEST":
             self.uses_scratch = True
-            made = f"request_out_with({name}, &scratch)"
+            partitions = self.value("partitions") if "partitions" in self.index else "0"
+            sort = next((sort for ending, sort in _REQUESTS.items() if self.procedure.base.endswith(ending)), "ONCE")
+            made = f"request_out_with({name}, &scratch, REQUEST_{sort}, {partitions})"
         else:
             again = parameter.kind == "ERRHANDLER" or "f90" in self.procedure.name
             made = f"{handle.name}_{'known' if again else 'out'}({name})"
@@ -409,15 +471,22 @@ class _Writer:
             self.call.add(Order.SCALAR, f"    int {name};", *self.refuse(f"!{known}", name, self.class_of(parameter)))
         elif kind in ("ERROR_CODE", "ERROR_CLASS"):
             self.call.passed[name] = f"error_in({value})"
-        elif kind == "OFFSET" and self.procedure.base == "MPI_File_set_view":
-            self.call.passed[name] = f"({value} == -1 ? MPI_DISPLACEMENT_CURRENT : {value})"
+        elif kind == "OFFSET":
+            lowest = {"MPI_File_set_view": "-1", "MPI_File_seek": "-FILE_LIMIT", "MPI_File_seek_shared": "-FILE_LIMIT"}
+            wrong = f"{value} < {lowest.get(self.procedure.base, '0')} || {value} > FILE_LIMIT"
+            self.call.add(Order.SCALAR, *self.refuse(wrong, name, "ABI_MPI_ERR_ARG"))
+            self.call.passed[name] = value
+            if self.procedure.base == "MPI_File_set_view":
+                self.call.passed[name] = f"({value} == -1 ? MPI_DISPLACEMENT_CURRENT : {value})"
         elif kind == "COLOR":
             self.call.passed[name] = f"undefined_in({value})"
         elif kind in ("KEYVAL", "FILE_DESCRIPTOR"):
             raise NotExpressibleError(f"{name} ({kind}) of {self.procedure.name}")
         else:
             if name not in self.described and _counts(kind):
-                self.call.add(Order.SCALAR, *self.refuse(f"{value} < 0", name, _count_class(kind)))
+                self.call.add(
+                    Order.SCALAR, *self.refuse(f"{value} < {int(kind.endswith('_PI'))}", name, _count_class(kind))
+                )
             self.call.passed[name] = value
 
     def _rank(self, parameter: Parameter) -> None:
@@ -439,8 +508,10 @@ class _Writer:
         elif name == "rank":
             lines = self.refuse(f"{value} < 0 || {value} >= {comm}->size", name, "ABI_MPI_ERR_RANK")
             self.call.passed[name] = value
+        elif "partitions" in self.index:  # no wildcards, and MPI_PROC_NULL brings MPICH 5.0 down
+            lines = self.refuse(f"{value} < 0 || {value} >= {comm}->peers", name, "ABI_MPI_ERR_RANK")
+            self.call.passed[name] = value
         elif name in ("dest", "source"):
-            # A source of MPI_Precv_init cannot be a wildcard; its library refuses it.
             read = "source_in" if name == "source" else "peer_in"
             lines = [f"    int {name};", *self.refuse(f"!{read}({comm}, {value}, &{name})", name, "ABI_MPI_ERR_RANK")]
             self.call.passed[name] = name
@@ -459,6 +530,10 @@ class _Writer:
             raise NotExpressibleError(f"{name} ({parameter.kind}, in) of {self.procedure.name}")
         self.call.add(Order.RESULT, *lines, f"    {parameter.c_type} {name} = {initial};")
         self.call.passed[name] = f"&{name}"
+        if name == "position":  # libraries take it on trust
+            packed, count = ("outsize", "incount") if "outsize" in self.index else ("insize", "outcount")
+            fits = f"!unpack_fits({self.value(packed)}, {name}, {self.value(count)}, datatype)"
+            self.call.add(Order.RESULT, *self.refuse(fits, name, "ABI_MPI_ERR_ARG"))
         if parameter.c_type == "MPI_Aint":
             self.call.after += self.refuse(f"{name} != (int32_t){name}", name, "ABI_MPI_ERR_VALUE_TOO_LARGE")
         self.call.after.append(f"    {put}({at}, {_out(parameter)});")
