@@ -67,8 +67,17 @@ def test_a_recipe_computes_what_it_should(place: Path, name: str) -> None:
     assert KNOWN[name].tests
 
 
-def test_hpcc_is_the_same_from_another_folder_with_other_jobs(place: Path, tmp_path: Path) -> None:
-    scons(place, "-j2", "hpcc")
-    scons(tmp_path / "somewhere/else", "-j1", "hpcc")
-    for name in ("hpcc/hpcc.wasm", "hpcc/lock.json", "gsl-cblas/lib/libgslcblas.a"):
-        assert sha256_of(tmp_path / "somewhere/else/build" / name) == sha256_of(place / "build" / name)
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("hpcc", ("hpcc/hpcc.wasm", "hpcc/lock.json", "gsl-cblas/lib/libgslcblas.a")),
+        ("sundials", ("sundials/cvDiurnal_kry_p.wasm", "sundials/lock.json")),
+    ],
+)
+def test_a_recipe_is_the_same_from_another_folder_with_other_jobs(
+    place: Path, tmp_path: Path, name: str, files: tuple[str, ...]
+) -> None:
+    scons(place, "-j2", name)
+    scons(tmp_path / "somewhere/else", "-j1", name)
+    for file in files:
+        assert sha256_of(tmp_path / "somewhere/else/build" / file) == sha256_of(place / "build" / file)
