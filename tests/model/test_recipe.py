@@ -127,3 +127,9 @@ def test_what_is_wrong_is_named_by_its_path(text: str, expected: str) -> None:
     found = complaint(text)
     assert expected in found
     assert found.startswith(WHERE)
+
+
+def test_the_example_that_teaches_recipes_is_one() -> None:
+    page = (Path(__file__).resolve().parents[2] / "recipes/README.md").read_text()
+    text = page.split("```toml\n")[1].split("```")[0].replace("…", HEX)
+    assert read(text).tests[0].expectations[2].most == 1e-9

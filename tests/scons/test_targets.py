@@ -59,6 +59,7 @@ def test_clean_removes_what_was_built_and_a_dry_run_builds_nothing(trial: Projec
     ("words", "expected"),
     [
         (("RECIPPE=app",), "there is no variable RECIPPE; did you mean 'RECIPE'?"),
+        (("alnoe",), "there is no target 'alnoe'; did you mean 'alone'?"),
         (("run", "RECIPE=ap"), "there is no recipe 'ap'; did you mean 'app'?"),
         (("run", "RECIPE=app", "NP=four"), "NP=four: must be a number of ranks"),
         (("NUMERICS=exakt",), "NUMERICS=exakt: did you mean 'exact'?"),
@@ -246,3 +247,10 @@ def test_ctrl_c_in_a_run_ends_every_rank(trial: Project) -> None:
     assert scons.returncode == 2
     assert "Traceback" not in said
     assert _running(folder) == []
+
+
+def test_the_tool_works_from_site_scons_and_for_two_environments(trial: Project) -> None:
+    (trial.folder / "site_scons").symlink_to(Path(__file__).resolve().parents[2] / "site_scons")
+    construct = trial.folder / "SConstruct"
+    construct.write_text(construct.read_text() + 'env.Clone(tools=["argosy"])\nEnvironment(tools=["argosy"])\n')
+    assert "build alone" in trial.scons("alone")

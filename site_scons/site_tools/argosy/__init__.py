@@ -8,10 +8,11 @@ finds this tool in `site_scons`; where the package is installed it is `SCons.Too
 folder finds it.
 """
 
+import sys
+
 if __name__ == "argosy":
     # SCons loads a tool of site_scons under its bare name, which is the package's. Give the package its name back, and
     # be loaded once more under the name that an installed tool has.
-    import sys
     from importlib.util import module_from_spec, spec_from_file_location
     from pathlib import Path
 
@@ -32,13 +33,14 @@ else:
 
     try:
         package = import_module("argosy")
+        from SCons.Tool.argosy import help, interrupt, program, publish, recipe, run, toolchain, variables
     except ModuleNotFoundError as missing:
         import SCons.Errors
 
         raise SCons.Errors.UserError(
-            "this Python has no package argosy: install it with `python -m pip install -e '.[build]'` in its folder"
+            f"this Python lacks the package {missing.name}; in Argosy's folder, `{sys.executable} -m pip install "
+            "-e '.[build]'` installs all that building needs"
         ) from missing
-    from SCons.Tool.argosy import help, interrupt, program, publish, recipe, run, toolchain, variables
 
     def generate(env):
         """Add the Builders and pseudo-builders to a construction environment."""

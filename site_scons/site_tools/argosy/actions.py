@@ -22,6 +22,8 @@ class _Call:
             return 1
         except ArgosyError as error:
             raise SCons.Errors.BuildError(node=target[0], errstr=str(error), exitstatus=error.status) from error
+        except OSError as error:  # a full disk, a folder that cannot be written: nothing that a traceback explains
+            raise SCons.Errors.BuildError(node=target[0], errstr=str(error)) from error
         return 0
 
 

@@ -1,8 +1,15 @@
-"""The page that `scons -h` shows."""
+"""The page that `scons -h` shows, and what is said of words that it does not list."""
 
-from SCons.Script import ARGUMENTS, GetOption
+from pathlib import Path
+
+from SCons.Node.Alias import default_ans
+from SCons.Script import ARGUMENTS, COMMAND_LINE_TARGETS, GetOption
 from SCons.Tool.argosy import variables
 from SCons.Tool.argosy.actions import reading
+
+from argosy.errors import UsageError, did_you_mean
+
+SEPARATORS = set("/.#:")  # a word with one of them is a path
 
 _PAGE = """\
 Argosy builds HPC applications once, into signed WebAssembly, and runs them under MPI on any node.
@@ -41,8 +48,9 @@ def generate(env):
 
 
 def page(env, recipes):
-    """Set what `scons -h` shows, and refuse variables that it does not list."""
+    """Set what `scons -h` shows, and refuse variables and targets that there are not. Call it last."""
     reading(variables.check_names, ARGUMENTS)
+    reading(_check_targets, COMMAND_LINE_TARGETS)
     if not GetOption("help"):
         return
     named = [
@@ -51,3 +59,10 @@ def page(env, recipes):
     ]
     listed = [f"  {name:10} {recipe.description}" for name, recipe in recipes.items()]
     env.Help(_PAGE.format(variables="\n".join(named), recipes="\n".join(listed)))
+
+
+def _check_targets(targets):
+    """Refuse a word that names neither a target nor a file: SCons' own answer does not say what there is."""
+    for target in targets:
+        if target not in default_ans and not SEPARATORS.intersection(target) and not Path(target).exists():
+            raise UsageError(f"there is no target {target!r}; {did_you_mean(target, default_ans)}")

@@ -28,7 +28,7 @@ def recipes_below(env, folder, build):
     mpi = env.Value(f"mpi {code.mpi_digest()}")
     for recipe in recipes.order(known, known):
         _target(env, known, recipe, [compiler, own, *([mpi] if recipe.mpi else [])])
-    env.Alias("all", list(known))
+    env.Clean(env.Alias("all", list(known)), [str(env["ARGOSY_BUILD"] / name) for name in ("run", "check")])
     env.Default("all")
     phony(env, "list", [], lambda target, source, env: _list(env, known))
     env["ARGOSY_RECIPES"] = known
