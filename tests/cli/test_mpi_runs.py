@@ -76,7 +76,9 @@ def test_the_command_that_is_started_holds_no_python(wasm: Path) -> None:
         text=True,
         check=True,
     ).stdout.split()
-    assert command[1:4] == ["-n", "2", "-l"]
-    assert Path(command[4]).name == "argosy-launch"
+    assert Path(command[0]).name == "argosy-job"
+    assert "mpiexec" in Path(command[1]).name
+    assert command[2:5] == ["-n", "2", "-l"]
+    assert Path(command[5]).name == "argosy-launch"
     assert not any("python" in Path(word).name for word in command)
     assert shutil.which(command[0]) is not None
