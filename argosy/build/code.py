@@ -11,7 +11,7 @@ from argosy.model.digest import Digest
 _PACKAGE = Path(argosy.__file__).parent
 _BUILDS = ("build/*.py", "model/lock.py", "model/note.py", "model/recipe*.py", "model/strict.py", "process.py")
 _READS_ONLY = ("build/code.py", "build/inspect.py")
-_MPI = ("mpi/**/*.py", "mpi/**/*.c", "mpi/**/*.h")
+_MPI = ("mpi/*.py", "mpi/guest/*.py", "mpi/guest/*.c", "mpi/guest/*.h")  # not mpi/glue, which is the node's
 
 
 def builder_digest() -> Digest:
