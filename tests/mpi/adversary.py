@@ -27,7 +27,16 @@ _ADDRESSES = (
 )
 _ARRAYS = ("0", "0xffffffff", "0xfffffffc", "0x80000000", "end", "end - 1", "end - 3", "end - 4")
 _INTEGERS = ("-1", "-2", "-3", "-4", "-32766", "0", "2", "1000", "0x10000", "0x40000000", "0x7fffffff", "0x80000000")
-_RANKS = ("1", "2", "-2", "-4", "-32766", "1000", "0x7fffffff", "0x80000000")  # without the one that would be waited for
+_RANKS = (
+    "1",
+    "2",
+    "-2",
+    "-4",
+    "-32766",
+    "1000",
+    "0x7fffffff",
+    "0x80000000",
+)  # without the one that would be waited for
 _LARGE = (*_INTEGERS, "0x7fffffffffffffffLL", "(-0x7fffffffffffffffLL - 1)", "1LL << 32", "1LL << 62", "-1LL << 40")
 _FUNCTIONS = ("0", "1", "99999", "0xffffffff", "of_no_signature")
 
@@ -80,8 +89,15 @@ static unsigned of_no_signature;
 
 static void strange(double a, float b) { (void)a, (void)b; }
 static void operation(void *a, void *b, int *n, MPI_Datatype *t) { (void)a, (void)b, (void)n, (void)t; }
-static int copier(MPI_Comm c, int k, void *e, void *i, void *o, int *f) { (void)c, (void)k, (void)e, (void)i, (void)o; *f = 0; return 0; }
-static int deleter(MPI_Comm c, int k, void *v, void *e) { (void)c, (void)k, (void)v, (void)e; return 0; }
+static int copier(MPI_Comm c, int k, void *e, void *in, void *out, int *flag) {
+    (void)c, (void)k, (void)e, (void)in, (void)out;
+    *flag = 0;
+    return 0;
+}
+static int deleter(MPI_Comm c, int k, void *v, void *e) {
+    (void)c, (void)k, (void)v, (void)e;
+    return 0;
+}
 static void handler(MPI_Comm *c, int *e, ...) { (void)c, (void)e; }
 
 /* Wrong arguments may have written anywhere inside the guest: what the calls share is made anew for each. */

@@ -112,10 +112,12 @@ bool unpack_fits(int64_t size, int64_t position, int64_t count, const struct typ
     return count >= 0 && position >= 0 && position <= size && (__int128)count * type->size <= size - position;
 }
 
-struct type_info **types_in(struct scratch *scratch, uint32_t address, int64_t n, bool committed, MPI_Datatype **hosts) {
+struct type_info **types_in(struct scratch *scratch, uint32_t address, int64_t n, int64_t longest, bool committed,
+                            MPI_Datatype **hosts) {
     int *handles = ints_in(scratch, address, n);
     struct type_info **infos = handles == NULL ? NULL : scratch_take(scratch, (uint64_t)n * sizeof *infos);
-    *hosts = infos == NULL ? NULL : scratch_take(scratch, (uint64_t)n * sizeof **hosts);
+    longest = longest > n ? longest : n;
+    *hosts = infos == NULL ? NULL : scratch_take(scratch, (uint64_t)longest * sizeof **hosts);
     for (int64_t i = 0; *hosts != NULL && i < n; i++) {
         infos[i] = type_info_in(handles[i]);
         if (infos[i] == NULL || (committed && !infos[i]->committed)) {
@@ -123,5 +125,16 @@ struct type_info **types_in(struct scratch *scratch, uint32_t address, int64_t n
         }
         (*hosts)[i] = infos[i]->host;
     }
+    for (int64_t i = n; *hosts != NULL && i < longest; i++) {
+        (*hosts)[i] = MPI_BYTE;
+    }
     return *hosts == NULL ? NULL : infos;
+}
+
+int64_t types_read(struct comm_info *comm, int64_t n) {
+    if (!comm->inter && comm_neighbours(comm)) {
+        n = comm->in_degree > n ? comm->in_degree : n;
+        n = comm->out_degree > n ? comm->out_degree : n;
+    }
+    return n;
 }

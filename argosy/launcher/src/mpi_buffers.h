@@ -48,7 +48,11 @@ int32_t buffer_bytes(uint32_t address, int64_t bytes, void **buffer);
 bool unpack_fits(int64_t size, int64_t position, int64_t count, const struct type_info *type);
 
 /* n datatypes by handle: their infos, and the node's handles for MPI; NULL: a wrong one among them, or where it
- * matters one that is not committed. */
-struct type_info **types_in(struct scratch *scratch, uint32_t address, int64_t n, bool committed, MPI_Datatype **hosts);
+ * matters one that is not committed. The node's array has `longest` elements where that is more, the rest MPI_BYTE. */
+struct type_info **types_in(struct scratch *scratch, uint32_t address, int64_t n, int64_t longest, bool committed,
+                            MPI_Datatype **hosts);
+/* How many datatypes a library reads in an all-to-all on this communicator: Open MPI 4.1 takes as many as there are
+ * neighbours whenever there is a topology. */
+int64_t types_read(struct comm_info *comm, int64_t n);
 
 #endif

@@ -70,7 +70,7 @@ _CLASSES: Mapping[str, str] = {
     "LOCK_TYPE": "LOCKTYPE",
     "COLOR": "ARG",
 }
-_MAY_BE_NULL = frozenset({"INFO", "REQUEST", "MESSAGE"})
+_MAY_BE_NULL = frozenset({"INFO", "REQUEST"})
 
 # How long an array is where the database says "*" or nothing: C expressions, some over other arrays.
 _LENGTHS: Mapping[tuple[str, str], str] = {
@@ -395,7 +395,7 @@ class _Writer:
         lines = [
             f"    MPI_Datatype *{name};",
             f"    struct type_info **{name}_infos = types_in(&scratch, {self.address(parameter)},"
-            f" {self.length(parameter)}, false, &{name});",
+            f" {self.length(parameter)}, 0, false, &{name});",
             *self.refuse(f"{name}_infos == NULL", name, "ABI_MPI_ERR_TYPE"),
         ]
         self.call.add(Order.ARRAY, *lines)
@@ -728,7 +728,8 @@ class _Writer:
         self.uses_scratch = True
         at, times = self.address(parameter), self.times(buffer)
         if parameter.kind == "DATATYPE":
-            lines = [f"    struct type_info **{name} = types_in(&scratch, {at}, {times}, true, &{name}_host);"]
+            most = f"types_read(comm, {times})"
+            lines = [f"    struct type_info **{name} = types_in(&scratch, {at}, {times}, {most}, true, &{name}_host);"]
             return [*lines, *self.refuse(f"{name} == NULL", name, "ABI_MPI_ERR_TYPE")]
         read = {"int": "ints_in", "MPI_Aint": "aints_in", "MPI_Count": "counts_in"}[parameter.c_type]
         return [
