@@ -11,7 +11,8 @@ from argosy.launcher import build
 from argosy.mpi import abi, binding, glue
 from argosy.mpi.api import procedures
 from argosy.mpi.binding import Place, place
-from argosy.mpi.glue import calls
+from argosy.mpi.glue import calls, knowledge
+from argosy.mpi.glue.call import NotExpressibleError
 from argosy.mpi.guest import header, sources, wrappers
 
 OWN = {name: text for name, text in sources().items() if name.endswith(".c")}
@@ -59,15 +60,15 @@ def test_every_import_is_generated_or_written_by_hand_and_never_both() -> None:
     assert by_hand == glue.BY_HAND
     for name, procedure in binding.imports().items():
         if name not in glue.BY_HAND:
-            assert f"IMPORT({name})" in calls.function(procedure, procedures())
+            assert f"IMPORT({name})" in calls.function(procedure)
 
 
 @pytest.mark.parametrize("name", sorted(glue.BY_HAND))
 def test_what_is_written_by_hand_is_beyond_the_kinds(name: str) -> None:
-    if name in calls.OF_ITS_OWN:
+    if name in knowledge.OF_ITS_OWN:
         return
-    with pytest.raises(calls.NotExpressibleError):
-        calls.function(procedures()[name], procedures())
+    with pytest.raises(NotExpressibleError):
+        calls.function(procedures()[name])
 
 
 def test_each_import_has_a_wrapper_of_its_own() -> None:

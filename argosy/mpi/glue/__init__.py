@@ -45,7 +45,7 @@ def generate(declared: Collection[str]) -> dict[str, str]:
         "mpi_imports.c": _table(bound),
     }
     for part in range(_PARTS):
-        texts = [calls.function(procedure, declared) for procedure in generated[part::_PARTS]]
+        texts = [calls.function(procedure) for procedure in generated[part::_PARTS]]
         files[f"mpi_calls_{part}.c"] = "\n".join(['/* Generated. */\n#include "mpi_calls.h"\n', *texts])
     return files
 

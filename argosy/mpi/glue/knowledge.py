@@ -1,0 +1,175 @@
+"""What the standard says of single procedures and kinds and the database does not, as tables for the writer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+# The standard lets these be called before MPI_Init and after MPI_Finalize (MPI 5.0, section "Allowing User Functions at
+# Process Termination" and the table beside MPI_Initialized).
+NAMES = "Initialized Finalized Get_version Get_library_version Wtime Wtick Error_class Error_string"
+ANYTIME = frozenset(f"MPI_{name}" for name in NAMES.split())
+
+# Expressible by kind, and yet written by hand: they change what all others stand on.
+OF_ITS_OWN = frozenset(
+    {
+        "MPI_Abort",
+        "MPI_Finalize",
+        "MPI_Comm_free_keyval",
+        "MPI_Type_free_keyval",
+        "MPI_Win_free_keyval",
+        "MPI_Comm_idup",
+        "MPI_Comm_idup_with_info",
+    }
+)
+
+# Values that are only renumbered, by kind: the table of constants.
+RENUMBERED: Mapping[str, str] = {
+    "THREAD_LEVEL": "thread_levels",
+    "ORDER": "orders",
+    "COMBINER": "combiners",
+    "TYPECLASS": "typeclasses",
+    "COMM_COMPARISON": "comparisons",
+    "GROUP_COMPARISON": "comparisons",
+    "TOPOLOGY_TYPE": "topologies",
+    "LOCK_TYPE": "lock_types",
+    "UPDATE_MODE": "seeks",
+    "SPLIT_TYPE": "split_types",
+}
+BITS = {"ASSERT": "window_modes", "ACCESS_MODE": "file_modes"}
+
+# The class that the standard names for a wrong argument, by kind; MPI_ERR_ARG for all others.
+CLASSES: Mapping[str, str] = {
+    "COMMUNICATOR": "COMM",
+    "GROUP": "GROUP",
+    "DATATYPE": "TYPE",
+    "OPERATION": "OP",
+    "REQUEST": "REQUEST",
+    "MESSAGE": "REQUEST",
+    "INFO": "INFO",
+    "ERRHANDLER": "ERRHANDLER",
+    "WINDOW": "WIN",
+    "FILE": "FILE",
+    "SESSION": "SESSION",
+    "RANK": "RANK",
+    "RANK_NNI": "RANK",
+    "TAG": "TAG",
+    "BUFFER": "BUFFER",
+    "ASSERT": "ASSERT",
+    "ACCESS_MODE": "AMODE",
+    "LOCK_TYPE": "LOCKTYPE",
+    "COLOR": "ARG",
+}
+MAY_BE_NULL = frozenset({"INFO", "REQUEST"})
+
+# How long an array is where the database says "*" or nothing: C expressions, some over other arrays.
+LENGTHS: Mapping[tuple[str, str], str] = {
+    ("MPI_Cart_rank", "coords"): "comm->in_degree / 2",
+    ("MPI_Cart_sub", "remain_dims"): "comm->in_degree / 2",
+    ("MPI_Graph_create", "edges"): "last_of(index, {nnodes})",
+    ("MPI_Graph_map", "edges"): "last_of(index, {nnodes})",
+    ("MPI_Dist_graph_create", "destinations"): "sum_of(degrees, {n})",
+    ("MPI_Dist_graph_create", "weights"): "sum_of(degrees, {n})",
+    ("MPI_Dist_graph_create_adjacent", "sourceweights"): "{indegree}",
+    ("MPI_Dist_graph_create_adjacent", "destweights"): "{outdegree}",
+    ("MPI_Dist_graph_neighbors", "sourceweights"): "{maxindegree}",
+    ("MPI_Dist_graph_neighbors", "destweights"): "{maxoutdegree}",
+}
+
+# How much room the guest gives for a string, where the database does not say.
+STRING_SIZES: Mapping[tuple[str, str], str] = {
+    ("MPI_Info_get_nthkey", "key"): "MPI_MAX_INFO_KEY",
+    ("MPI_Win_get_name", "win_name"): "MPI_MAX_OBJECT_NAME",
+    ("MPI_Comm_get_name", "comm_name"): "MPI_MAX_OBJECT_NAME",
+    ("MPI_Type_get_name", "type_name"): "MPI_MAX_OBJECT_NAME",
+    ("MPI_File_get_view", "datarep"): "MPI_MAX_DATAREP_STRING",
+}
+
+# A new datatype may reach only so far from its origin and hold only so much data that neither MPI's arithmetic nor ours
+# can wrap: farthest displacement in bytes, longest block and number of elements, in terms of the parameters. Names in
+# braces are the guest's scalars, others are arrays and datatypes that were read before.
+BOUNDS: Mapping[str, str] = {
+    "MPI_Type_contiguous": "type_grows(oldtype, 0, {count}, {count})",
+    "MPI_Type_vector": "type_grows(oldtype, apart(oldtype, {count}, {stride}), {blocklength},"
+    " (double){count} * {blocklength})",
+    "MPI_Type_create_hvector": "type_grows(oldtype, fabs((double){count} * {stride}), {blocklength},"
+    " (double){count} * {blocklength})",
+    "MPI_Type_indexed": "type_grows(oldtype, apart(oldtype, 1, FARTHEST(array_of_displacements, {count})),"
+    " LONGEST(array_of_blocklengths, {count}), TOTAL(array_of_blocklengths, {count}))",
+    "MPI_Type_create_hindexed": "type_grows(oldtype, FARTHEST(array_of_displacements, {count}),"
+    " LONGEST(array_of_blocklengths, {count}), TOTAL(array_of_blocklengths, {count}))",
+    "MPI_Type_create_indexed_block": "type_grows(oldtype, apart(oldtype, 1, FARTHEST(array_of_displacements, {count})),"
+    " {blocklength}, (double){count} * {blocklength})",
+    "MPI_Type_create_hindexed_block": "type_grows(oldtype, FARTHEST(array_of_displacements, {count}), {blocklength},"
+    " (double){count} * {blocklength})",
+    "MPI_Type_create_struct": "STRUCT_GROWS(array_of_types_infos, array_of_displacements, array_of_blocklengths,"
+    " {count})",
+    "MPI_Type_create_subarray": "type_grows(oldtype, 0, PRODUCT(array_of_sizes, {ndims}),"
+    " PRODUCT(array_of_subsizes, {ndims}))",
+    "MPI_Type_create_darray": "type_grows(oldtype, 0, PRODUCT(array_of_gsizes, {ndims}),"
+    " PRODUCT(array_of_gsizes, {ndims}))",
+    "MPI_Type_create_resized": "type_grows(oldtype, fabs((double){lb}) + fabs((double){extent}), 0, 1)",
+    "MPI_File_set_view": "view_fits(etype, filetype)",
+}
+
+# The topology that a communicator must have (libraries look into it unasked), and how much room its answers need.
+TOPOLOGIES: Mapping[str, tuple[str, str]] = {
+    "MPI_Cart_rank": ("MPI_CART", ""),
+    "MPI_Cart_sub": ("MPI_CART", ""),
+    "MPI_Cart_coords": ("MPI_CART", "{maxdims} >= comm->in_degree / 2"),
+    "MPI_Cart_get": ("MPI_CART", "{maxdims} >= comm->in_degree / 2"),
+    "MPI_Cart_shift": ("MPI_CART", "{direction} >= 0 && {direction} < comm->in_degree / 2"),
+    "MPI_Cartdim_get": ("MPI_CART", ""),
+    "MPI_Graph_get": ("MPI_GRAPH", "graph_fits(comm, {maxindex}, {maxedges})"),
+    "MPI_Graph_neighbors": ("MPI_GRAPH", "neighbors_fit(comm, {rank}, {maxneighbors})"),
+    "MPI_Graph_neighbors_count": ("MPI_GRAPH", ""),
+    "MPI_Graphdims_get": ("MPI_GRAPH", ""),
+    "MPI_Dist_graph_neighbors": (
+        "MPI_DIST_GRAPH",
+        "{maxindegree} >= comm->in_degree && {maxoutdegree} >= comm->out_degree",
+    ),
+    "MPI_Dist_graph_neighbors_count": ("MPI_DIST_GRAPH", ""),
+}
+
+# What only makes sense with two groups, or with one; for the others libraries have no check.
+INTER = re.compile(r"MPI_(Comm_remote_group|Comm_remote_size|Intercomm_merge)")
+INTRA = re.compile(
+    r"MPI_(I?(ex)?scan(_init)?|Exscan\w*|Scan\w*|\w*(Cart|Graph|graph)_(create|map)\w*|Comm_create_group|File_open)"
+)
+
+# What sort of request a procedure makes, by the end of its name; all others complete once.
+REQUESTS = {"Psend_init": "GIVES_PARTS", "Precv_init": "TAKES_PARTS", "_init": "RESTARTS"}
+
+# What else has to hold when everything has been read: the argument that is wrong otherwise, the condition, the class.
+CONDITIONS: Mapping[str, tuple[str, str, str]] = {
+    "MPI_Start": ("request", "request_restarts(request_handle)", "REQUEST"),
+    "MPI_Pready": ("partition", "request_parts({request}, true, {partition}, {partition})", "REQUEST"),
+    "MPI_Pready_range": (
+        "partition_low",
+        "request_parts({request}, true, {partition_low}, {partition_high})",
+        "REQUEST",
+    ),
+    "MPI_Pready_list": (
+        "array_of_partitions",
+        "request_parts({request}, true, (int)LEAST(array_of_partitions, {length}),"
+        " (int)FARTHEST(array_of_partitions, {length}))",
+        "REQUEST",
+    ),
+    "MPI_Parrived": ("partition", "request_parts({request}, false, {partition}, {partition})", "REQUEST"),
+}
+
+# What else a success means.
+AFTER: Mapping[str, str] = {
+    "MPI_Type_commit": "    type_committed((uint32_t)datatype_handle);",
+    "MPI_Type_dup": "    if (oldtype->committed) { type_committed(newtype_handle); }",
+    "MPI_Type_create_f90_complex": "    type_committed(newtype_handle);",
+    "MPI_Type_create_f90_integer": "    type_committed(newtype_handle);",
+    "MPI_Type_create_f90_real": "    type_committed(newtype_handle);",
+}
+
+# What has an error handler: its C type here, what finds it, what refuses on its behalf, the class of a wrong one.
+FINDERS: Mapping[str, tuple[str, str, str, str]] = {
+    "COMMUNICATOR": ("struct comm_info", "comm_info_in", "refuse", "ABI_MPI_ERR_COMM"),
+    "WINDOW": ("struct win_info", "win_find", "refuse_win", "ABI_MPI_ERR_WIN"),
+    "FILE": ("MPI_File", "file_in", "refuse_file", "ABI_MPI_ERR_FILE"),
+}
