@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from argosy.errors import ArgosyError, UsageError, did_you_mean
+from argosy.errors import UsageError, did_you_mean
 from argosy.files import sha256_of
 from argosy.model.digest import Digest
 from argosy.model.recipe import Recipe, parse
-from argosy.model.recipe_source import Beside
+from argosy.model.recipe_source import Archive, Beside
 
 FILE = "recipe.toml"
 
@@ -95,15 +96,22 @@ def order(recipes: Mapping[str, Recipe], wanted: Iterable[str]) -> tuple[Recipe,
 
 
 def digest(recipe: Recipe) -> Digest:
-    """The digest of all files in the recipe's folder: their names and contents, whatever their times and owners.
+    """The digest of all that the recipe says about what is built, with the files in folders that are sources.
 
-    Hidden files and editors' back-up files do not count.
+    Where a source is fetched from does not count, nor how the programs are described, run and tested. Of files, names
+    and contents count, whatever their times and owners; hidden files and editors' back-up files do not.
     """
-    lines = []
-    for path in sorted(recipe.folder.rglob("*")):
-        name = path.relative_to(recipe.folder)
-        if path.is_file() and not any(part.startswith(".") or part.endswith("~") for part in name.parts):
-            lines.append(f"{sha256_of(path)}  {name.as_posix()}\n")
-    if not lines:
-        raise ArgosyError(f"{recipe.folder} holds no recipe any more")
+    sources = [replace(source, locations=()) if isinstance(source, Archive) else source for source in recipe.sources]
+    what = (recipe.name, recipe.version, recipe.requires, recipe.mpi, recipe.numerics)
+    lines = [repr((*what, sources, recipe.patches, recipe.build, recipe.programs, recipe.libraries)) + "\n"]
+    for source in recipe.sources:
+        if isinstance(source, Beside):
+            lines += _files(recipe.folder / source.folder)
     return Digest.of("".join(lines).encode())
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.is_file() and not any(part.startswith(".") or part.endswith("~") for part in name.parts):
+            yield f"{sha256_of(path)} {path.stat().st_mode & 0o100:o} {name.as_posix()}\n"

@@ -90,11 +90,22 @@ def test_a_patch_with_another_digest_is_refused(tmp_path: Path) -> None:
     assert f"patch[0].sha256: p has {Digest.of(b'--- a' + bytes([10])).hex}, not 000" in str(caught.value)
 
 
-def test_the_digest_is_of_names_and_contents_not_of_times(tmp_path: Path) -> None:
-    folder = write(tmp_path, "hello")
+def test_the_digest_is_of_what_is_built(tmp_path: Path) -> None:
+    folder = write(tmp_path, "hello", more='[[test]]\nname = "t"\nexpect = [{ contains = "a" }]\n')
     first = recipes.digest(recipes.load(folder))
     os.utime(folder / "src/main.c", (0, 0))
-    (folder / "recipe.toml~").write_text("an editor's copy")
+    (folder / "src/main.c~").write_text("an editor's copy")
+    (folder / "input.txt").write_text("for a run")
+    text = (folder / "recipe.toml").read_text()
+    (folder / "recipe.toml").write_text(text.replace('"a"', '"b"').replace('"d"', '"another description"'))
     assert recipes.digest(recipes.load(folder)) == first
+    (folder / "recipe.toml").write_text(text.replace("[build]", '[build]\nflags = ["-DX"]'))
+    assert recipes.digest(recipes.load(folder)) != first
+    (folder / "recipe.toml").write_text(text)
     (folder / "src/main.c").rename(folder / "src/other.c")
     assert recipes.digest(recipes.load(folder)) != first
+
+
+def test_the_digest_is_the_same_wherever_the_recipe_lies(tmp_path: Path) -> None:
+    here, there = write(tmp_path / "here", "hello"), write(tmp_path / "there", "hello")
+    assert recipes.digest(recipes.load(here)) == recipes.digest(recipes.load(there))

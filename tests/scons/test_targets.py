@@ -104,6 +104,16 @@ def test_what_was_built_is_signed_published_verified_and_run(trial: Project) -> 
     assert (build / "run/app/stdout.txt").read_text() == "2\n"
 
 
+def test_each_step_can_be_had_alone(trial: Project) -> None:
+    said = trial.scons("sign", "RECIPE=app")
+    assert f"sign oci:{trial.folder}/build/registry:app-1.0" in said
+    assert "precompile" not in said
+    said = trial.scons("precompile", "RECIPE=app")
+    assert "signed by developer" in said
+    assert ".cwasm" in said
+    assert not (trial.folder / "build/run").exists()
+
+
 def test_a_key_that_the_policy_does_not_know_runs_nothing(trial: Project, tmp_path: Path) -> None:
     trial.scons("run", "RECIPE=app")
     (trial.folder / "build/trust").rename(tmp_path / "trust")
