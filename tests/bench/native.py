@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from argosy.model.recipe_build import SourcesBuild
 def build(recipe_folder: Path, name: str, work: Path, *, mpi: MpiLibrary, flags: tuple[str, ...]) -> Path:
     """Compile recipe `name`, with all that it requires, natively into `work`; gives the program's path.
 
-    The sources, patches, include folders and macros are the recipe's own, so both sides compile the same text.
+    The sources, patches, include folders and macros are the recipe's own, so both sides compile the same text, with
+    the recipe's special flags but those that tell LLVM how to write wasm.
     """
     shutil.rmtree(work, ignore_errors=True)
     objects: list[Path] = []
@@ -50,7 +52,7 @@ def _compile(recipe: Recipe, work: Path, mpi: MpiLibrary, flags: tuple[str, ...]
         steps.run(copy)
     plan = compile_sources.steps(place, recipe.build)
     special = {
-        path: entry.flags
+        path: _for_any_compiler(entry.flags)
         for entry in recipe.build.special
         for pattern in entry.sources
         for path in place.folder.glob(pattern)
@@ -74,3 +76,9 @@ def _compile(recipe: Recipe, work: Path, mpi: MpiLibrary, flags: tuple[str, ...]
             steps.run(step)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(compile_one, (step for step in plan if isinstance(step, CompileStep))))
+
+
+def _for_any_compiler(flags: Sequence[str]) -> tuple[str, ...]:
+    """The flags without `-mllvm OPTION`: these correct LLVM's picture of wasm, and no other compiler knows them."""
+    after = ("", *flags)
+    return tuple(flag for flag, before in zip(flags, after, strict=False) if "-mllvm" not in (flag, before))
