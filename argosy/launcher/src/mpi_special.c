@@ -242,3 +242,63 @@ IMPORT(MPI_Type_get_contents) {
     scratch_free(&scratch);
     return NULL;
 }
+
+/* --- communicators that a request makes --------------------------------------------------------------------------- */
+
+/* MPI may write the new communicator only when the request completes, so it gets an address that stays. */
+static wasm_trap_t *idup(wasmtime_val_raw_t *v, const char *here, int comm_at, int request_at, bool with_info) {
+    struct comm_info *comm = comm_info_in(v[0].i32);
+    MPI_Info info = MPI_INFO_NULL;
+    if (comm == NULL) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "comm", ABI_MPI_ERR_COMM);
+        return NULL;
+    }
+    if (with_info && !info_in(v[1].i32, &info)) {
+        v[0].i32 = refuse(comm->host, here, "info", ABI_MPI_ERR_INFO);
+        return NULL;
+    }
+    if (!room((uint32_t)v[comm_at].i32, 1, 4) || !room((uint32_t)v[request_at].i32, 1, 4)) {
+        v[0].i32 = refuse(comm->host, here, "newcomm", ABI_MPI_ERR_ARG);
+        return NULL;
+    }
+    struct slot *slot = NULL;
+    struct comm_info *made = calloc(1, sizeof *made);
+    uint32_t handle = made == NULL ? 0 : slot_new(&comm_handles, comm_pack(MPI_COMM_NULL), &slot);
+    if (handle == 0) {
+        free(made);
+        return guest_trap("%s: no room for another MPI_Comm", here);
+    }
+    *made = (struct comm_info){.host = MPI_COMM_NULL, .pinned = true};
+    slot->extra = made;
+    MPI_Request request = MPI_REQUEST_NULL;
+#if HAVE_MPI_Comm_idup_with_info
+    int code = with_info ? MPI_Comm_idup_with_info(comm->host, info, &made->host, &request)
+                         : MPI_Comm_idup(comm->host, &made->host, &request);
+#else
+    int code = MPI_Comm_idup(comm->host, &made->host, &request);
+#endif
+    struct scratch nothing = {NULL};
+    uint32_t pending = code == MPI_SUCCESS ? request_out_with(request, &nothing, REQUEST_ONCE, 0) : 0;
+    if (code != MPI_SUCCESS) {
+        comm_drop((int32_t)handle);
+    } else if (pending == 0) {
+        return guest_trap("%s: no room for another MPI_Request", here);
+    } else {
+        put32((uint32_t)v[comm_at].i32, (int32_t)handle);
+        put32((uint32_t)v[request_at].i32, (int32_t)pending);
+    }
+    v[0].i32 = error_out(code);
+    return NULL;
+}
+
+IMPORT(MPI_Comm_idup) {
+    ENTER("MPI_Comm_idup")
+    return idup(v, here, 1, 2, false);
+}
+
+#if HAVE_MPI_Comm_idup_with_info
+IMPORT(MPI_Comm_idup_with_info) {
+    ENTER("MPI_Comm_idup_with_info")
+    return idup(v, here, 2, 3, true);
+}
+#endif

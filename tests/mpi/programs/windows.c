@@ -85,6 +85,25 @@ int main(int argc, char **argv) {
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     GIVES(MPI_Win_fence(0, copy), MPI_ERR_WIN);
 
+    /* Memory that comes with the window, and goes with it. */
+    int *shared = NULL;
+    for (int round = 0; round < 3; round++) {
+        MPI_Win_allocate(1 << 20, sizeof(int), MPI_INFO_NULL, MPI_COMM_WORLD, &shared, &win);
+        shared[7] = -1;
+        MPI_Win_fence(0, win);
+        value = 1000 * round + rank;
+        MPI_Put(&value, 1, MPI_INT, to, 7, 1, MPI_INT, win);
+        MPI_Win_fence(0, win);
+        CHECK_IS(shared[7], 1000 * round + from);
+        MPI_Win_free(&win);
+    }
+    size_t pages = __builtin_wasm_memory_size(0);
+    for (int round = 0; round < 20; round++) {
+        MPI_Win_allocate(1 << 20, 1, MPI_INFO_NULL, MPI_COMM_WORLD, &shared, &win);
+        MPI_Win_free(&win);
+    }
+    CHECK(__builtin_wasm_memory_size(0) <= pages + 20);
+
     /* A communicator that a request makes. */
     MPI_Comm twin;
     int twin_size = 0;
