@@ -36,6 +36,11 @@ def build(recipe_folder: Path, name: str, work: Path, *, mpi: MpiLibrary, flags:
     return program
 
 
+def compiler(mpi: MpiLibrary) -> str:
+    """What the MPI library's mpicc compiles with, as that compiler names itself."""
+    return process.check([mpi.mpicc, "--version"], purpose="asking for the native compiler").splitlines()[0]
+
+
 def _compile(recipe: Recipe, work: Path, mpi: MpiLibrary, flags: tuple[str, ...]) -> list[Path]:
     assert isinstance(recipe.build, SourcesBuild), f"{recipe.name} is not built from a list of sources"
     source = work / recipe.name
