@@ -14,6 +14,8 @@ from mpich_lists import FOLDERS, ListedTest
 
 _THREADS = re.compile(r"\b(MTest_Start_thread|pthread_create)\b")
 _CPP_BINDINGS = re.compile(r"\bMPI::")
+_QMPI = re.compile(r"\bQMPI_")
+_OF_MPICH = ("MPIX_", "MPIR_", "MPICH", "PMPIX_", "MPIO_")
 _GIGABYTE = 1 << 30
 _WASM32_GIGABYTES = 4.0
 
@@ -49,6 +51,8 @@ def inapplicable(test: ListedTest, tree: Path) -> str:
         return "needs threads, which wasm32-wasip1 does not have"
     if test.row == "cxx" or _CPP_BINDINGS.search(texts) or not all(path.exists() for path in sources):
         return "calls the MPI:: bindings for C++, which MPI-3.0 removed"
+    if _QMPI.search(texts):
+        return "calls what only MPICH has: QMPI"
     if test.large:
         return "the suite leaves it out unless told --enable-large-tests: it counts beyond 32 bits"
     if test.memory > _WASM32_GIGABYTES * test.ranks or test.memory > _machine_gigabytes():
@@ -58,9 +62,11 @@ def inapplicable(test: ListedTest, tree: Path) -> str:
 
 def inapplicable_build(built: Built) -> str:
     """Why a program that could not be built is not MPI's or wasm's concern; or ""."""
+    if "requires expression of integer type" in built.said:
+        return "takes handles for integers, which MPICH's are and the standard's ABI does not have"
     if not built.missing or any(name.startswith(("MPI_", "PMPI_")) for name in built.missing):
         return ""
-    own = [name for name in built.missing if name.startswith(("MPIX_", "MPIR_", "MPICH", "PMPIX_", "QMPI"))]
+    own = [name for name in built.missing if name.startswith(_OF_MPICH)]
     if own:
         return f"calls what only MPICH has: {', '.join(own)}"
     return f"calls what WASI does not have: {', '.join(built.missing)}"
