@@ -81,3 +81,15 @@ def test_a_recipe_is_the_same_from_another_folder_with_other_jobs(
     scons(tmp_path / "somewhere/else", "-j1", name)
     for file in files:
         assert sha256_of(tmp_path / "somewhere/else/build" / file) == sha256_of(place / "build" / file)
+
+
+@pytest.mark.parametrize("mpicc", [Path(sys.prefix, "bin/mpicc"), "/usr/bin/mpicc.mpich", "/usr/bin/mpicc.openmpi"])
+def test_one_hpcc_artifact_runs_under_each_mpi_library(place: Path, mpicc: str | Path) -> None:
+    if not Path(mpicc).exists():
+        need(str(mpicc), "pip install mpich; apt-get install libmpich-dev libopenmpi-dev")
+    scons(place, "-j2", "hpcc")
+    digest = sha256_of(place / "build/hpcc/hpcc.wasm")
+    said = scons(place, "run", "RECIPE=hpcc", f"MPICC={mpicc}")
+    assert f"/aot/{digest}/" in said
+    assert "hpcc: the run is as its recipe expects" in said
+    assert sha256_of(place / "build/hpcc/hpcc.wasm") == digest
