@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from argosy.site import precompile, run
 PROGRAMS = Path(__file__).with_name("programs")
 # The mpich wheel, its ABI form, Debian's MPICH 4.0 and Open MPI 4.1.
 LIBRARIES = ("wheel", "abi", "mpich", "openmpi")
+# What ranks find in their environment besides the usual.
+RANK_ENVIRONMENT: Mapping[str, str] = {}
 
 
 @functools.cache
@@ -92,7 +95,7 @@ def start(
                 os.environ[key] = value
     done = subprocess.run(
         begin.command,
-        env=dict(begin.environment),
+        env={**begin.environment, **RANK_ENVIRONMENT},
         capture_output=True,
         text=True,
         timeout=120,
