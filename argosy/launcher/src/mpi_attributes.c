@@ -3,6 +3,8 @@
  * Invariants.
  * - A key of the guest is a place in `keys`, which is never reused: MPI may call its functions long after the guest has
  *   freed the key. The node's key was made with the address of that place as its extra state.
+ * - A freed key can still be named while an attribute has it (MPI 5.0, section 7.7.2), by a copy of its number. The
+ *   node's key is freed once only: some libraries count every call.
  * - An attribute's value is the guest's 32-bit word, kept by MPI in a pointer's low half; it is never dereferenced.
  * - What MPI gives by address (MPI_TAG_UB and the like) is copied into a cell of guest memory that stays.
  */
@@ -16,6 +18,7 @@ struct key {
     enum of of;
     int host;
     uint32_t copy, delete, extra;
+    uint32_t attributes; /* that have this key now */
     bool freed;
 };
 static struct key *keys[MOST_KEYS];
@@ -23,7 +26,8 @@ static int32_t key_count;
 
 static struct key *key_find(int32_t number, enum of of) {
     int64_t place = (int64_t)number - FIRST_KEY;
-    return place >= 0 && place < key_count && keys[place]->of == of && !keys[place]->freed ? keys[place] : NULL;
+    struct key *key = place >= 0 && place < key_count ? keys[place] : NULL;
+    return key != NULL && key->of == of && (!key->freed || key->attributes > 0) ? key : NULL;
 }
 
 static int32_t key_number(const struct key *key) {
@@ -37,7 +41,7 @@ static int32_t key_number(const struct key *key) {
 
 /* --- the functions that MPI calls -------------------------------------------------------------------------------- */
 
-static int copy_attribute(uint32_t object, const struct key *key, void *value, void *copy, int *flag) {
+static int copy_attribute(uint32_t object, struct key *key, void *value, void *copy, int *flag) {
     uint64_t mark = lent_mark();
     uint32_t cells = lent_take(16, "attribute copy function");
     put32(cells, 0);
@@ -49,19 +53,29 @@ static int copy_attribute(uint32_t object, const struct key *key, void *value, v
     void *copied = (void *)(uintptr_t)(uint32_t)get32(cells);
     *flag = get32(cells + 8) != 0;
     lent_release(mark);
+    int code = error_in(values[0].i32);
     if (*flag) {
         memcpy(copy, &copied, sizeof copied);
+        key->attributes += code == MPI_SUCCESS;
     }
-    return error_in(values[0].i32);
+    return code;
 }
 
-static int delete_attribute(uint32_t object, const struct key *key, void *value) {
+static int delete_attribute(uint32_t object, struct key *key, void *value) {
     wasmtime_val_raw_t values[4] = {{.i32 = (int32_t)object},
                                     {.i32 = key_number(key)},
                                     {.i32 = (int32_t)(uintptr_t)value},
                                     {.i32 = (int32_t)key->extra}};
     guest_call(key->delete, "iiii:i", values, 4, "attribute delete function");
-    return error_in(values[0].i32);
+    int code = error_in(values[0].i32);
+    key->attributes -= code == MPI_SUCCESS && key->attributes > 0;
+    return code;
+}
+
+/* The answer to a call that set an attribute: one that was there before has been deleted by it. */
+static int32_t attribute_set(struct key *key, int code) {
+    key->attributes += code == MPI_SUCCESS;
+    return error_out(code);
 }
 
 #define HANDLE_OF(name)                                                                                                \
@@ -138,7 +152,8 @@ static wasm_trap_t *free_key(wasmtime_val_raw_t *v, const char *here, enum of of
         return NULL;
     }
     int host = key->host;
-    int code = of == OF_COMM   ? MPI_Comm_free_keyval(&host)
+    int code = key->freed      ? MPI_SUCCESS
+               : of == OF_COMM ? MPI_Comm_free_keyval(&host)
                : of == OF_TYPE ? MPI_Type_free_keyval(&host)
                                : MPI_Win_free_keyval(&host);
     if (code == MPI_SUCCESS) {
@@ -205,7 +220,7 @@ IMPORT(MPI_Comm_set_attr) {
     } else if (key == NULL) {
         v[0].i32 = refuse(comm->host, here, "comm_keyval", ABI_MPI_ERR_KEYVAL);
     } else {
-        v[0].i32 = error_out(MPI_Comm_set_attr(comm->host, key->host, (void *)(uintptr_t)(uint32_t)v[2].i32));
+        v[0].i32 = attribute_set(key, MPI_Comm_set_attr(comm->host, key->host, (void *)(uintptr_t)(uint32_t)v[2].i32));
     }
     return NULL;
 }
@@ -286,7 +301,7 @@ IMPORT(MPI_Type_set_attr) {
     struct type_info *type;
     struct key *key;
     if (of_type(v, here, &type, &key)) {
-        v[0].i32 = error_out(MPI_Type_set_attr(type->host, key->host, (void *)(uintptr_t)(uint32_t)v[2].i32));
+        v[0].i32 = attribute_set(key, MPI_Type_set_attr(type->host, key->host, (void *)(uintptr_t)(uint32_t)v[2].i32));
     }
     return NULL;
 }
@@ -377,7 +392,7 @@ IMPORT(MPI_Win_set_attr) {
     struct win_info *win;
     struct key *key;
     if (of_win(v, here, &win, &key)) {
-        v[0].i32 = error_out(MPI_Win_set_attr(win->host, key->host, (void *)(uintptr_t)(uint32_t)v[2].i32));
+        v[0].i32 = attribute_set(key, MPI_Win_set_attr(win->host, key->host, (void *)(uintptr_t)(uint32_t)v[2].i32));
     }
     return NULL;
 }
