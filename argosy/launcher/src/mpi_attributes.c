@@ -11,12 +11,13 @@
 #include "mpi_callbacks.h"
 #include "mpi_windows.h"
 
-enum { FIRST_KEY = 0x10000, MOST_KEYS = 4096 };
+enum { FIRST_KEY = 0x10000, MOST_KEYS = 1 << 18 };
 enum of { OF_COMM, OF_TYPE, OF_WIN };
 
 struct key {
     enum of of;
     int host;
+    int32_t number; /* the guest's */
     uint32_t copy, delete, extra;
     uint32_t attributes; /* that have this key now */
     bool freed;
@@ -30,15 +31,6 @@ static struct key *key_find(int32_t number, enum of of) {
     return key != NULL && key->of == of && (!key->freed || key->attributes > 0) ? key : NULL;
 }
 
-static int32_t key_number(const struct key *key) {
-    for (int32_t i = 0; i < key_count; i++) {
-        if (keys[i] == key) {
-            return FIRST_KEY + i;
-        }
-    }
-    return ABI_MPI_KEYVAL_INVALID;
-}
-
 /* --- the functions that MPI calls -------------------------------------------------------------------------------- */
 
 static int copy_attribute(uint32_t object, struct key *key, void *value, void *copy, int *flag) {
@@ -47,7 +39,7 @@ static int copy_attribute(uint32_t object, struct key *key, void *value, void *c
     put32(cells, 0);
     put32(cells + 8, 0);
     wasmtime_val_raw_t values[6] = {
-        {.i32 = (int32_t)object},           {.i32 = key_number(key)}, {.i32 = (int32_t)key->extra},
+        {.i32 = (int32_t)object},           {.i32 = key->number}, {.i32 = (int32_t)key->extra},
         {.i32 = (int32_t)(uintptr_t)value}, {.i32 = (int32_t)cells},  {.i32 = (int32_t)(cells + 8)}};
     guest_call(key->copy, "iiiiii:i", values, 6, "attribute copy function");
     void *copied = (void *)(uintptr_t)(uint32_t)get32(cells);
@@ -63,7 +55,7 @@ static int copy_attribute(uint32_t object, struct key *key, void *value, void *c
 
 static int delete_attribute(uint32_t object, struct key *key, void *value) {
     wasmtime_val_raw_t values[4] = {{.i32 = (int32_t)object},
-                                    {.i32 = key_number(key)},
+                                    {.i32 = key->number},
                                     {.i32 = (int32_t)(uintptr_t)value},
                                     {.i32 = (int32_t)key->extra}};
     guest_call(key->delete, "iiii:i", values, 4, "attribute delete function");
@@ -135,8 +127,9 @@ static wasm_trap_t *create_key(wasmtime_val_raw_t *v, const char *here, enum of 
                : of == OF_TYPE ? MPI_Type_create_keyval(type_copy, type_delete, &key->host, key)
                                : MPI_Win_create_keyval(win_copy, win_delete, &key->host, key);
     if (code == MPI_SUCCESS) {
-        keys[key_count] = key;
-        put32(at, FIRST_KEY + key_count++);
+        key->number = FIRST_KEY + key_count;
+        keys[key_count++] = key;
+        put32(at, key->number);
     } else {
         free(key);
     }
