@@ -18,7 +18,7 @@ import mpich_sources
 from mpich_lists import Program
 
 from argosy import process
-from argosy.build import produce, toolchain, wrappers
+from argosy.build import flags, produce, toolchain, wrappers
 from argosy.build.workplace import Workplace
 from argosy.files import lock, sha256_of
 from argosy.folders import cache_root
@@ -148,7 +148,10 @@ class Wasm(_Compiler):
         tools = toolchain.find()
         mpi = produce.mpi_library(tools)
         header = sha256_of(mpi / "include/mpi.h")
-        super().__init__("wasm", objects_key=f"{tools.digest} {header}", programs_key=guest.digest(), suffix=".wasm")
+        commands = "".join(sha256_of(Path(str(module.__file__))) for module in (wrappers, flags))
+        super().__init__(
+            "wasm", objects_key=f"{tools.digest} {header} {commands}", programs_key=guest.digest(), suffix=".wasm"
+        )
         self._place = Workplace(
             recipe=mpich_sources.described(),
             toolchain=tools,
@@ -157,7 +160,12 @@ class Wasm(_Compiler):
             prefix=self._programs,
             mpi=mpi,
         )
-        self._wrappers = wrappers.write(self._place)
+        self._wrappers = wrappers.folder(self._place)
+        written = self._place.work / "written"
+        with lock(self._programs / ".lock"):  # another process may be running them
+            if not written.exists():
+                wrappers.write(self._place)
+                written.touch()
 
     def command(self, *, cpp: bool) -> Sequence[str | Path]:
         return [self._wrappers / ("mpicxx" if cpp else "mpicc")]
