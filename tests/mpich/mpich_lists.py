@@ -42,8 +42,8 @@ class Program:
 class ListedTest:
     """One line of a list.
 
-    `expected_failure`: the suite's own note of why it fails with MPICH. `result`: "" (it prints " No Errors"), or the list's resultTest; `memory`: GB of all ranks together; `large`: the
-    suite's configure leaves it out unless asked.
+    `expected_failure`: the suite's own note of why MPICH fails it. `result`: "" (it prints " No Errors"), or the list's
+    resultTest; `memory`: GB of all ranks together; `large`: the suite's configure leaves it out unless asked.
     """
 
     program: Program

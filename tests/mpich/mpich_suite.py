@@ -189,6 +189,7 @@ def _as_json(mpi: MpiLibrary, found: Sequence[Outcome]) -> dict[str, object]:
             "native": None if outcome.native is None else asdict(outcome.native),
             "wasm": None if outcome.wasm is None else asdict(outcome.wasm),
             "not_applicable": outcome.inapplicable,
+            "reason": "" if outcome.state == "passed" else outcome.reason,
             "seconds": outcome.seconds,
         }
         for outcome in found
