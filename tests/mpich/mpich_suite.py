@@ -160,6 +160,7 @@ def main() -> int:
     )
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="so many tests at once")
     parser.add_argument("--most-ranks", type=int, default=1000, metavar="N", help="leave out tests of more ranks")
+    parser.add_argument("--listed", action="store_true", help="leave out tests of datatypes drawn at random")
     parser.add_argument("--limit", type=int, default=180, metavar="SECONDS", help="no test may take longer")
     parser.add_argument("--json", action="store_true", help="every outcome as JSON instead of the table")
     arguments = parser.parse_args()
@@ -170,7 +171,11 @@ def main() -> int:
         mpi = mpi_library.find()
         suite = Suite(mpi, limit=arguments.limit)
         names = subset() if arguments.subset else []
-        known = [test for test in suite.tests() if test.ranks <= arguments.most_ranks]
+        known = [
+            test
+            for test in suite.tests()
+            if test.ranks <= arguments.most_ranks and not (arguments.listed and test.generated)
+        ]
         found = outcomes(suite, choose(known, arguments.folder, arguments.only, names), arguments.jobs)
     except ArgosyError as error:
         print(f"mpich_suite: {error}", file=sys.stderr)
