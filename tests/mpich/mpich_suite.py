@@ -79,7 +79,7 @@ def choose(
 
 
 class Suite:
-    """Both sides for one MPI library."""
+    """Both sides for one MPI library, which $ARGOSY_MPICC must name while tests run."""
 
     def __init__(self, mpi: MpiLibrary, *, limit: int) -> None:
         self._mpi = mpi
@@ -87,7 +87,6 @@ class Suite:
         self._tree = mpich_sources.tree()
         self._native = Native(mpi)
         self._wasm = Wasm()
-        os.environ["ARGOSY_MPICC"] = str(mpi.mpicc)
 
     def tests(self) -> list[ListedTest]:
         return mpich_lists.read(self._tree)
@@ -169,6 +168,7 @@ def main() -> int:
         if arguments.library:
             os.environ["ARGOSY_MPICC"] = arguments.library
         mpi = mpi_library.find()
+        os.environ["ARGOSY_MPICC"] = str(mpi.mpicc)
         suite = Suite(mpi, limit=arguments.limit)
         names = subset() if arguments.subset else []
         known = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import mpich_suite
@@ -28,14 +29,17 @@ def library() -> mpi_library.MpiLibrary:
 
 
 @pytest.fixture(scope="module")
-def suite() -> mpich_suite.Suite:
+def suite() -> Iterator[mpich_suite.Suite]:
     """The suite on the MPI library of this machine, its utilities compiled."""
     try:
-        made = mpich_suite.Suite(library(), limit=120)
+        mpi = library()
+        made = mpich_suite.Suite(mpi, limit=120)
     except ArgosyError as error:
         need("MPICH's source and an MPI library", str(error))
     made.ready()
-    return made
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("ARGOSY_MPICC", str(mpi.mpicc))
+        yield made
 
 
 @pytest.fixture(scope="module")
