@@ -5,6 +5,7 @@ Looking changes nothing: no part is built, downloaded or repaired here.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -222,12 +223,10 @@ def _cache() -> Part:
 def _aot_cache() -> Part:
     folder = cache_root() / "aot"
     entries = size = 0
-    try:
-        for path in folder.rglob("*.cwasm"):
-            entries += 1
+    for path in folder.rglob("*.cwasm"):
+        with contextlib.suppress(FileNotFoundError):  # another process has just put a new one in its place
             size += path.stat().st_size
-    except OSError:
-        pass  # an entry that another process has just evicted
+            entries += 1
     return Part(
         name="AOT cache",
         state=OK,
