@@ -6,7 +6,7 @@
 The loops are in C (mpi_calls.c): calls that need no other rank on one rank, the others between two. A round runs each
 program once, with a few batches of some milliseconds for every case, and the programs take turns. Minima are the calls
 themselves; medians also hold what else the machine did, so the aims are read against the minima where it is not quiet.
-The difference is nanoseconds per MPI call, the ratio that of the times, so of 4 MiB messages that of bandwidths turned over.
+The difference is nanoseconds per MPI call; the ratio is that of the times: a bandwidth's turned over.
 """
 
 from __future__ import annotations
