@@ -105,7 +105,7 @@ static struct {
     const char *signature;
 } known[64];
 
-static bool find_function(uint32_t index, const char *signature, wasmtime_func_t *function) {
+bool guest_function(uint32_t index, const char *signature, wasmtime_func_t *function) {
     wasmtime_val_t value;
     if (!guest.has_table || !wasmtime_table_get(guest.context, &guest.table, index, &value)) {
         return false;
@@ -131,17 +131,23 @@ static bool find_function(uint32_t index, const char *signature, wasmtime_func_t
 
 bool guest_callable(uint32_t index, const char *signature) {
     wasmtime_func_t function;
-    return find_function(index, signature, &function);
+    return guest_function(index, signature, &function);
+}
+
+void guest_call_function(const wasmtime_func_t *function, wasmtime_val_raw_t *values, size_t count, const char *what) {
+    wasm_trap_t *trap = NULL;
+    wasmtime_error_t *error = wasmtime_func_call_unchecked(guest.context, function, values, count, &trap);
+    if (__builtin_expect(error != NULL || trap != NULL, 0)) {
+        report_outcome(error, trap, what);
+    }
 }
 
 void guest_call(uint32_t index, const char *signature, wasmtime_val_raw_t *values, size_t count, const char *what) {
     wasmtime_func_t function;
-    wasm_trap_t *trap = NULL;
-    if (!find_function(index, signature, &function)) {
+    if (!guest_function(index, signature, &function)) {
         guest_fail("%s: element %u of the function table is not a function of type %s", what, index, signature);
     }
-    wasmtime_error_t *error = wasmtime_func_call_unchecked(guest.context, &function, values, count, &trap);
-    report_outcome(error, trap, what);
+    guest_call_function(&function, values, count, what);
 }
 
 wasm_trap_t *guest_trap(const char *format, ...) {

@@ -63,11 +63,17 @@ bool guest_write(uint32_t address, const void *from, uint64_t bytes);
  * i = i32, I = i64, f = f32, F = f64. */
 bool guest_callable(uint32_t index, const char *signature);
 
+/* The same, and which function it is: that one for good, whatever the guest puts in its place in the table. */
+bool guest_function(uint32_t index, const char *signature, wasmtime_func_t *function);
+
 /* Call table element `index`, which must have this signature (checked at every call; a repeated pair is cheap).
  * `values` holds the parameters and then the results, both from index 0; it has room for `count` of them, the larger of
  * both numbers. Safe inside MPI callbacks: when the guest traps, exits, or the element is no such function, this
  * reports it, ends the job and does not return. `what` names the callback in that report ("MPI_Op function"). */
 void guest_call(uint32_t index, const char *signature, wasmtime_val_raw_t *values, size_t count, const char *what);
+
+/* The same for what guest_function gave, whose signature has not to be checked again: for callbacks that are frequent. */
+void guest_call_function(const wasmtime_func_t *function, wasmtime_val_raw_t *values, size_t count, const char *what);
 
 /* What an import returns to end the guest with this message; the backtrace is added by whoever reports it. */
 wasm_trap_t *guest_trap(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -71,7 +71,9 @@ uint32_t lent_cell(const char *what) {
 struct place {
     uint32_t function;
     bool used;
+    wasmtime_func_t operation; /* of a user's operation: what the element of the table was when it was created */
     MPI_Datatype last_host;
+    uint64_t last_drops; /* datatype_drops then: a library gives a freed datatype's handle to the next one */
     uint32_t last_guest;
     struct type_info last_info;
 };
@@ -101,30 +103,34 @@ static int place_of(struct place *pool, uint32_t function) {
 
 static struct place operations[PLACES];
 
-/* The guest's handle and the extents of the datatype that MPI calls an operation for. */
-static void recognize(struct place *place, MPI_Datatype host) {
+/* The guest's handle and the extents of the datatype that MPI calls an operation for. True when the guest has none, for
+ * it may free a datatype whose operation is pending: then this handle is for one call. */
+static bool recognize(struct place *place, MPI_Datatype host) {
     uint32_t handle = datatype_predefined_out(host);
     struct slot *slot = handle == 0 ? slot_of_host(&datatype_handles, datatype_pack(host)) : NULL;
     if (slot != NULL) {
         handle = slot_handle(&datatype_handles, slot);
     }
-    if (handle == 0) {
-        handle = datatype_out(host); /* one that MPI made for itself; it has no other name in the guest */
+    bool borrowed = handle == 0;
+    if (borrowed) {
+        handle = datatype_out(host);
     }
     struct type_info *info = type_info_in((int32_t)handle);
     if (info == NULL) {
         guest_fail("MPI_Op function: MPI calls it for a datatype that the application does not have");
     }
     place->last_host = host;
+    place->last_drops = datatype_drops;
     place->last_guest = handle;
     place->last_info = *info;
+    return borrowed;
 }
 
 /* Where the guest finds `count` elements at `host`: there if it is guest memory, else in a copy. */
 static uint32_t operand(const uint8_t *host, int64_t low, uint64_t bytes, bool *copied) {
     const uint8_t *first = host + low;
-    *copied = !(first >= guest.base && first <= guest.base + guest_size() &&
-                bytes <= (uint64_t)(guest.base + guest_size() - first));
+    uint64_t offset = (uint64_t)first - (uint64_t)guest.base;
+    *copied = offset > UINT32_MAX || guest_span((uint32_t)offset, bytes) == NULL;
     if (!*copied) {
         return (uint32_t)(host - guest.base);
     }
@@ -134,8 +140,9 @@ static uint32_t operand(const uint8_t *host, int64_t low, uint64_t bytes, bool *
 }
 
 static void operate(struct place *place, void *in, void *inout, int64_t count, MPI_Datatype host_type, bool large) {
-    if (place->last_host != host_type) {
-        recognize(place, host_type);
+    bool borrowed = false;
+    if (place->last_host != host_type || place->last_drops != datatype_drops) {
+        borrowed = recognize(place, host_type);
     }
     const struct type_info *type = &place->last_info;
     int64_t span = (count - 1) * type->extent;
@@ -155,12 +162,15 @@ static void operate(struct place *place, void *in, void *inout, int64_t count, M
         {.i32 = (int32_t)in_at}, {.i32 = (int32_t)inout_at}, {.i32 = (int32_t)cells}, {.i32 = (int32_t)(cells + 8)}};
     enum phase before = mpi_phase;
     mpi_phase = PHASE_OPERATION;
-    guest_call(place->function, "iiii:", values, 4, "MPI_Op function");
+    guest_call_function(&place->operation, values, 4, "MPI_Op function");
     mpi_phase = before;
     if (inout_copied) {
         memcpy((uint8_t *)inout + low, guest.base + (uint32_t)(inout_at + (uint32_t)low), bytes);
     }
     lent_release(mark);
+    if (borrowed) {
+        datatype_drop((int32_t)place->last_guest);
+    }
 }
 
 #define OPERATION(i)                                                                                                   \
@@ -183,7 +193,8 @@ static wasm_trap_t *operation_made(wasmtime_val_raw_t *v, const char *here, MPI_
 
 /* Checks what both forms share; gives the place, or -1 with the answer in v[0]. */
 static int operation_place(wasmtime_val_raw_t *v, const char *here, struct place *pool) {
-    if (!guest_callable((uint32_t)v[0].i32, "iiii:")) {
+    wasmtime_func_t function;
+    if (!guest_function((uint32_t)v[0].i32, "iiii:", &function)) {
         v[0].i32 = refuse(MPI_COMM_WORLD, here, "user_fn", ABI_MPI_ERR_ARG);
         return -1;
     }
@@ -194,7 +205,9 @@ static int operation_place(wasmtime_val_raw_t *v, const char *here, struct place
     int place = place_of(pool, (uint32_t)v[0].i32);
     if (place < 0) {
         v[0].i32 = refuse(MPI_COMM_WORLD, here, "user_fn", ABI_MPI_ERR_NO_MEM);
+        return -1;
     }
+    pool[place].operation = function;
     return place;
 }
 

@@ -195,6 +195,13 @@ struct type_info *type_info_slowly(struct type_info *info) {
     return info;
 }
 
+uint64_t datatype_drops;
+
+void datatype_drop(int32_t guest_handle) {
+    datatype_drops++;
+    slot_drop(&datatype_handles, (uint32_t)guest_handle);
+}
+
 void type_committed(uint32_t guest_handle) {
     struct type_info *info = type_find(guest_handle);
     if (info != NULL) {

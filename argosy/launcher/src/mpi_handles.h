@@ -155,6 +155,7 @@ static inline struct type_info *type_info_in(int32_t guest_handle) {
     return info == NULL || __builtin_expect(info->measured, 1) ? info : type_info_slowly(info);
 }
 void type_committed(uint32_t guest);
+extern uint64_t datatype_drops; /* how many handles of datatypes were dropped */
 extern struct type_info type_predefined[0x200]; /* by guest handle - 0x200, generated */
 
 /* Requests own the memory that their call needs until they complete. */

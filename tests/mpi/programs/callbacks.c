@@ -79,6 +79,54 @@ static void operations(void) {
     MPI_Op_free(&op);
 }
 
+static long expected_extent;
+
+/* Adds ints, of datatypes that hold nothing else. */
+static void add_ints(void *in, void *inout, int *len, MPI_Datatype *type) {
+    MPI_Aint lower, extent;
+    MPI_Type_get_extent(*type, &lower, &extent);
+    CHECK_IS(extent, expected_extent);
+    for (int i = 0; i < *len * (int)(extent / (MPI_Aint)sizeof(int)); i++) {
+        ((int *)inout)[i] += ((int *)in)[i];
+    }
+}
+
+/* A library gives the handle of a datatype that was freed to the next one, and may call for one that was freed. */
+static void operations_of_short_lived_datatypes(void) {
+    enum { N = 20000 };
+    static int given[N], got[N];
+    static const int lengths[] = {N, 1, 700, 2, N};
+    MPI_Op op;
+    MPI_Datatype type;
+    MPI_Request request;
+    for (int i = 0; i < N; i++) {
+        given[i] = i + rank;
+    }
+    MPI_Op_create(add_ints, 1, &op);
+    for (size_t turn = 0; turn < sizeof lengths / sizeof *lengths; turn++) {
+        int length = lengths[turn];
+        for (int pending = 0; pending < 2; pending++) {
+            for (int i = 0; i < N; i++) {
+                got[i] = -1;
+            }
+            expected_extent = length * (long)sizeof(int);
+            MPI_Type_contiguous(length, MPI_INT, &type);
+            MPI_Type_commit(&type);
+            if (pending) {
+                MPI_Iallreduce(given, got, 1, type, op, MPI_COMM_WORLD, &request);
+                MPI_Type_free(&type);
+                MPI_Wait(&request, MPI_STATUS_IGNORE);
+            } else {
+                MPI_Allreduce(given, got, 1, type, op, MPI_COMM_WORLD);
+                MPI_Type_free(&type);
+            }
+            CHECK_IS(got[length - 1], size * (length - 1) + size * (size - 1) / 2);
+            CHECK(length == N || got[length] == -1);
+        }
+    }
+    MPI_Op_free(&op);
+}
+
 static int copies, deletions;
 
 static int copy(MPI_Comm comm, int key, void *extra, void *in, void *out, int *flag) {
@@ -187,6 +235,7 @@ static void error_handlers(void) {
 int main(int argc, char **argv) {
     begin(&argc, &argv);
     operations();
+    operations_of_short_lived_datatypes();
     attributes();
     error_handlers();
     return end();
