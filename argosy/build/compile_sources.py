@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from argosy.build import flags, toolchain_runtime
+from argosy.build import flags, fortran, toolchain_runtime
 from argosy.build.steps import ArchiveStep, CompileStep, CopyStep, LinkStep, NoteStep, Step
 from argosy.build.workplace import Workplace
 from argosy.errors import ArgosyError, UsageError
 from argosy.model.note import RecipeNote
 from argosy.model.recipe_build import Program, SourcesBuild
 
-LANGUAGES = {".c": "c", ".cc": "c++", ".cpp": "c++", ".cxx": "c++", ".C": "c++", ".c++": "c++"}
+LANGUAGES = {
+    **{".c": "c", ".cc": "c++", ".cpp": "c++", ".cxx": "c++", ".C": "c++", ".c++": "c++"},
+    **dict.fromkeys(fortran.SUFFIXES, "fortran"),
+}
 _DRIVERS = {"c": "clang", "c++": "clang++"}
 
 
@@ -97,7 +101,7 @@ def _compile(place: Workplace, source: Path, own: tuple[str, ...], after: tuple[
     target = place.work / "objects" / f"{source.relative_to(place.source)}.o"
     dependencies = target.with_suffix(".d")
     language = _language(place, source)
-    command = (str(place.toolchain.tool(_DRIVERS[language])), *flags.compile_before(place, language), *own, *after)
+    command = (*_driver(place, language), *flags.compile_before(place, language), *own, *after)
     return CompileStep(
         recipe=place.recipe.name,
         source=source,
@@ -107,20 +111,39 @@ def _compile(place: Workplace, source: Path, own: tuple[str, ...], after: tuple[
     )
 
 
+def _driver(place: Workplace, language: str) -> tuple[str, ...]:
+    return flags.fortran_driver(place) if language == "fortran" else (str(place.toolchain.tool(_DRIVERS[language])),)
+
+
 def _language(place: Workplace, source: Path) -> str:
     language = LANGUAGES.get(source.suffix)
     if language is None:
         raise UsageError(
-            f"{place.recipe.folder}/recipe.toml: build.sources: {source.name} is neither C nor C++",
+            f"{place.recipe.folder}/recipe.toml: build.sources: {source.name} is neither C, C++ nor Fortran 77",
             advice=f"files that end in {', '.join(LANGUAGES)} can be compiled",
         )
-    if language not in place.toolchain.languages:
+    if language == "fortran":
+        _check_fortran(place, source)
+    elif language not in place.toolchain.languages:
         raise ArgosyError(
             f"{source.name} of recipe {place.recipe.name} is {language.upper()}, "
             f"which the toolchain provider {place.toolchain.provider} cannot compile",
             advice="use ARGOSY_TOOLCHAIN=packages",
         )
     return language
+
+
+def _check_fortran(place: Workplace, source: Path) -> None:
+    if not flags.has_fortran(place):
+        raise UsageError(
+            f"{source.name} of recipe {place.recipe.name} is Fortran 77, which needs its library",
+            advice='write requires = ["libf2c"] in the recipe',
+        )
+    if shutil.which("f2c") is None:
+        raise ArgosyError(
+            f"{source.name} of recipe {place.recipe.name} is Fortran 77, and f2c, which makes C of it, is not here",
+            advice="apt-get install f2c, or build it from https://www.netlib.org/f2c/",
+        )
 
 
 def _archive(place: Workplace, objects: list[CompileStep], target: Path) -> ArchiveStep:
@@ -134,11 +157,12 @@ def _archive(place: Workplace, objects: list[CompileStep], target: Path) -> Arch
 
 
 def _link(place: Workplace, program: Program, objects: list[CompileStep]) -> LinkStep:
-    language = "c++" if any(_language(place, step.source) == "c++" for step in objects) else "c"
+    languages = {_language(place, step.source) for step in objects}
+    language = "c++" if "c++" in languages else "c"
     target = place.work / f"{program.name}.wasm"
     sources = tuple(step.target for step in objects)
     command = (str(place.toolchain.tool(_DRIVERS[language])), *flags.link_before(place, language))
-    after = flags.link_after(place, mpi=place.recipe.mpi)
+    after = flags.link_after(place, mpi=place.recipe.mpi, fortran="fortran" in languages)
     libraries = [path for prefix in place.dependencies.values() for path in sorted((prefix / "lib").glob("*.a"))]
     if place.mpi and place.recipe.mpi:
         libraries += [place.mpi / "lib/argosy_abi.o", place.mpi / "lib/libmpi.a"]

@@ -6,6 +6,9 @@ before its own flags, what it must not change (the numerics, the mapped paths) a
 
 from __future__ import annotations
 
+import sys
+
+from argosy.build import fortran as fortran_program
 from argosy.build.toolchain import TARGET
 from argosy.build.workplace import Workplace
 from argosy.errors import UsageError, did_you_mean
@@ -18,6 +21,8 @@ NUMERICS = {
     "fast": ("-msimd128", "-mrelaxed-simd", "-ffp-contract=fast"),
     "exact": ("-msimd128", "-mno-relaxed-simd", "-fno-fast-math", "-ffp-contract=off"),
 }
+
+FORTRAN_LIBRARY = "libf2c"  # the recipe of f2c's library
 
 _EMULATED = ("process-clocks", "signal", "mman", "getpid")  # what wasi-libc offers in libraries of its own
 _OPTIONAL_LIBRARIES = ("setjmp", "unwind", "c-printscan-long-double")  # that older or smaller sysroots lack
@@ -33,7 +38,7 @@ def numerics_flags(numerics: str) -> tuple[str, ...]:
 
 
 def compile_before(place: Workplace, language: str) -> tuple[str, ...]:
-    """Compile flags that the recipe and its upstream build may override, for `language` `c` or `c++`."""
+    """Compile flags that the recipe and its upstream build may override, for `language` `c`, `c++` or `fortran`."""
     return (
         f"--target={TARGET}",
         f"--sysroot={place.toolchain.sysroot}",
@@ -82,15 +87,27 @@ def link_before(place: Workplace, language: str) -> tuple[str, ...]:
     )
 
 
-def link_after(place: Workplace, *, mpi: bool) -> tuple[str, ...]:
-    """Libraries, after all objects: the recipe's, its dependencies', MPI's, WASI's."""
+def link_after(place: Workplace, *, mpi: bool, fortran: bool = False) -> tuple[str, ...]:
+    """Libraries, after all objects: the recipe's, its dependencies', Fortran's, MPI's, WASI's."""
     return (
         *(f"-L{prefix}/lib" for prefix in place.dependencies.values()),
         *place.recipe.build.settings.link,
+        *(("-lf2c",) if fortran else ()),
         *(mpi_link(place) if mpi else ()),
         *(f"-l{name}" for name in _sysroot_libraries(place)),
         "-lm",
     )
+
+
+def has_fortran(place: Workplace) -> bool:
+    """Whether the recipe requires what programs in Fortran 77 are linked with."""
+    return FORTRAN_LIBRARY in place.dependencies
+
+
+def fortran_driver(place: Workplace) -> tuple[str, ...]:
+    """The command that compiles Fortran 77, given clang's arguments."""
+    program = str(fortran_program.__file__)
+    return (sys.executable, "-I", program, str(place.toolchain.tool("clang")))
 
 
 def mpi_link(place: Workplace) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What an upstream build calls: `mpicc`, `mpicxx`, `cc`, `c++`, `ar`, `ranlib`, `nm`, and a CMake toolchain file.
+"""What an upstream build calls: `mpicc`, `mpicxx`, `mpif77`, `cc`, `c++`, `f77`, `ar`, `ranlib`, `nm`; CMake's file.
 
 Each wrapper is a script for sh, for an upstream build calls it thousands of times. They lie in one folder that comes
 first in PATH, so that a build that notes its compiler's name notes `mpicc` and no folder of this machine.
@@ -90,6 +90,10 @@ set(MPI_CXX_SKIP_MPICXX TRUE CACHE BOOL "")
 """
 
 
+_LANGUAGES = {"clang": "c", "clang++": "c++", "f77": "fortran"}
+_NAMES = {"c": "cc", "c++": "c++", "fortran": "f77"}
+
+
 def folder(place: Workplace) -> Path:
     """Where the wrappers are."""
     return place.work / "wrappers"
@@ -115,7 +119,11 @@ def write(place: Workplace) -> Path:
     }
     if "c++" in place.toolchain.languages:
         scripts["c++"] = _compiler(place, "clang++", mpi=False)
+    if flags.has_fortran(place):
+        scripts["f77"] = _compiler(place, "f77", mpi=False)
     if place.mpi is not None:
+        if flags.has_fortran(place):
+            scripts["mpif77"] = _compiler(place, "f77", mpi=True)
         scripts["mpicc"] = _compiler(place, "clang", mpi=True)
         if "c++" in place.toolchain.languages:
             scripts["mpicxx"] = scripts["mpic++"] = _compiler(place, "clang++", mpi=True)
@@ -142,6 +150,8 @@ def environment(place: Workplace) -> Mapping[str, str]:
         compilers["CXX"] = "mpicxx" if place.mpi else "c++"
     if place.mpi:
         compilers["MPICC"] = "mpicc"
+    if flags.has_fortran(place):
+        compilers["F77"] = "mpif77" if place.mpi else "f77"
     return {
         "PATH": os.pathsep.join([str(bin_folder), tools, *system]),
         "HOME": str(place.work / "home"),
@@ -166,8 +176,11 @@ def compiler(place: Workplace) -> str:
 def _compiler(place: Workplace, driver: str, *, mpi: bool) -> str:
     mpi_compile = (f"-I{place.mpi}/include",) if mpi else ()
     mpi_link = flags.mpi_link(place) if mpi else ()
+    language = _LANGUAGES[driver]
+    fortran = language == "fortran"
+    command = flags.fortran_driver(place) if fortran else (str(place.toolchain.tool(driver)),)
     queries = _QUERIES.format(
-        name="cc" if driver == "clang" else "c++",
+        name=_NAMES[language],
         mpi_compile=_quoted(mpi_compile),
         mpi_link=_quoted(mpi_link),
         asked_compile=_quoted(mpi_compile),
@@ -177,11 +190,11 @@ def _compiler(place: Workplace, driver: str, *, mpi: bool) -> str:
     return _COMPILER.format(
         runtime=_runtime(place) if driver == "clang++" else "",
         queries=queries if mpi else "",
-        driver=shlex.quote(str(place.toolchain.tool(driver))),
-        before=_quoted(flags.compile_before(place, "c" if driver == "clang" else "c++")),
+        driver=_quoted(command),
+        before=_quoted(flags.compile_before(place, language)),
         after=_quoted(flags.compile_after(place, mpi=mpi)),
-        link_before=_quoted(flags.link_before(place, "c" if driver == "clang" else "c++")),
-        link_after=_quoted(flags.link_after(place, mpi=mpi)),
+        link_before=_quoted(flags.link_before(place, language)),
+        link_after=_quoted(flags.link_after(place, mpi=mpi, fortran=fortran)),
         probe=PROBE,
         probe_compile=_PROBE_COMPILE,
         probe_link=_PROBE_LINK,

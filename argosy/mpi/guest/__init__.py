@@ -1,4 +1,4 @@
-"""What the compiler sees of MPI: mpi.h, the import library libmpi.a, and the object that states the ABI.
+"""What the compiler sees of MPI: mpi.h and mpif.h, the import library libmpi.a, the object that states the ABI.
 
 The C files beside this one are the guest's own part of the library; header and wrappers are generated.
 """
@@ -17,7 +17,7 @@ from argosy import process
 from argosy.errors import ArgosyError
 from argosy.files import lock
 from argosy.mpi import abi
-from argosy.mpi.guest import header, wrappers
+from argosy.mpi.guest import fortran, header, wrappers
 
 _HERE = Path(__file__).parent
 
@@ -25,7 +25,8 @@ _HERE = Path(__file__).parent
 def sources() -> dict[str, str]:
     """Every file of the guest's side by its name: `mpi.h`, assembly and C. The same on every machine."""
     own = {path.name: path.read_text() for path in sorted(_HERE.glob("*.c"))}
-    return {"mpi.h": header.text(), "argosy_abi.s": _abi_object(), **own, **wrappers.sources()}
+    generated = {**fortran.sources(), **wrappers.sources()}
+    return {"mpi.h": header.text(), "argosy_abi.s": _abi_object(), **own, **generated}
 
 
 def digest() -> str:
@@ -74,7 +75,7 @@ def _build(folder: Path, clang: Sequence[str | Path], archiver: Sequence[str | P
         made.mkdir()
     for name, text in sources().items():
         (include if name.endswith(".h") else work).joinpath(name).write_text(text)
-    files = sorted(path.name for path in work.iterdir())
+    files = sorted(path.name for path in work.iterdir() if path.suffix in (".c", ".s"))
     # One clang takes many files; one command a processor.
     shares = [files[start :: _processors()] for start in range(_processors())]
 
