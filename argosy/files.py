@@ -66,6 +66,55 @@ def whole_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def resumable_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
+    """Like `whole_file`, but what a block that failed had written is there for the next one, also after a crash.
+
+    The file is open for reading and writing at its beginning. What it holds may be anything (a crash, a full disk, a
+    damaged sector): whoever goes on from it checks it. One process at a time writes; others wait for it.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _opened_alone(partial) as file:
+            try:
+                yield file
+                file.flush()
+                os.fchmod(file.fileno(), mode)
+                os.fsync(file.fileno())
+                partial.replace(path)
+            except OSError:
+                partial.unlink(missing_ok=True)  # a full disk is not to stay full of it
+                raise
+            except BaseException:
+                file.flush()
+                if not os.fstat(file.fileno()).st_size:
+                    partial.unlink(missing_ok=True)
+                raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise ArgosyError(
+            f"cannot write {path}: {error.strerror or error}",
+            advice="free some space or choose another folder (the cache's is $ARGOSY_CACHE)",
+        ) from error
+
+
+@contextlib.contextmanager
+def _opened_alone(path: Path) -> Iterator[IO[bytes]]:
+    """`path`, opened and locked; whoever had it before may have renamed it, and then it is another file."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                same = os.path.samestat(os.fstat(descriptor), path.stat())
+            except FileNotFoundError:
+                same = False
+            if same:
+                yield file
+                return
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from argosy.errors import ArgosyError
-from argosy.files import sha256_of, whole_file
+from argosy.files import resumable_file, sha256_of
 from argosy.folders import cache_root
 from argosy.model.artifact import Description, check_config, wasm_layer
 from argosy.model.digest import Digest
@@ -113,7 +113,10 @@ def pull_verified(
 
 
 def _fetch(registry: Registry, layer: Descriptor, modules: Path, reference: Reference) -> Path:
-    """The layer's file in the cache: the one that is there, hashed again, or a new one, hashed while it is written."""
+    """The layer's file in the cache: the one that is there, hashed again, or a new one, hashed while it is written.
+
+    A pull that broke off, or was killed, goes on where it was; of several at once one pulls and the others wait.
+    """
     path = modules / layer.digest.algorithm / f"{layer.digest.hex}.wasm"
     try:
         if path.is_file() and sha256_of(path) == layer.digest.hex:
@@ -122,6 +125,6 @@ def _fetch(registry: Registry, layer: Descriptor, modules: Path, reference: Refe
         raise ArgosyError(
             f"cannot use the cache {modules}: {error.strerror}", advice="choose a folder of your own with $ARGOSY_CACHE"
         ) from error
-    with progress(f"pull {reference}", layer.size) as advance, whole_file(path) as file:
+    with progress(f"pull {reference}", layer.size) as advance, resumable_file(path) as file:
         registry.blob(layer, file, advance)
     return path

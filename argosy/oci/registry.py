@@ -15,6 +15,7 @@ from argosy.model.manifest import Descriptor
 from argosy.model.strict_json import LARGEST_DOCUMENT
 
 Advance = Callable[[int], object]
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,11 @@ class Registry(Protocol):
         """The manifest that a tag names now, or that has this digest, which is then checked; at most 4 MiB."""
 
     def blob(self, descriptor: Descriptor, file: IO[bytes], advance: Advance) -> None:
-        """Write the blob to `file` while hashing it; raises when size or digest differ. `advance` hears each piece."""
+        """Write the blob to `file` while hashing it; raises when size or digest differ. `advance` hears each piece.
+
+        `file`, open for reading and writing, may hold a beginning that an earlier, broken attempt left: a registry is
+        then asked for the rest alone. After UnreachableError what came so far is in the file.
+        """
 
     def has_blob(self, descriptor: Descriptor) -> bool:
         """Whether the blob is there."""
@@ -86,30 +91,93 @@ def open_source(source: Path | bytes) -> IO[bytes]:
         raise ArgosyError(f"cannot read {source}: {error.strerror}") from error
 
 
+class Intake:
+    """A blob's bytes on their way into `file`: counted, hashed, and never more of them than the descriptor says.
+
+    `place` is where they come from, for errors.
+    """
+
+    def __init__(self, descriptor: Descriptor, file: IO[bytes], advance: Advance, place: str) -> None:
+        self.descriptor = descriptor
+        self.size = 0
+        self._file, self._advance, self._place = file, advance, place
+        self._digest = hashlib.sha256()
+
+    @property
+    def missing(self) -> int:
+        """How many bytes are still to come."""
+        return self.descriptor.size - self.size
+
+    def take_up(self) -> int:
+        """Read and hash what the file holds already; gives its size. More than the whole blob is thrown away."""
+        self._file.seek(0)
+        while piece := self._file.read(_CHUNK):
+            self.size += len(piece)
+            if self.size > self.descriptor.size:
+                self.size = 0
+                self._digest = hashlib.sha256()
+                self._file.seek(0)
+                self._file.truncate()
+                break
+            self._digest.update(piece)
+        self._advance(self.size)
+        return self.size
+
+    def start_over(self) -> None:
+        """Forget what came so far."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._advance(-self.size)
+        self.size = 0
+        self._digest = hashlib.sha256()
+
+    def take(self, piece: bytes) -> None:
+        """Write some more. Raises ArgosyError when that is more than the whole."""
+        if self.size + len(piece) > self.descriptor.size:
+            raise ArgosyError(
+                f"{self._place} sends more than the {self.descriptor.size} bytes of {self.descriptor.digest}",
+                advice=_LIES,
+            )
+        self.size += len(piece)
+        self._digest.update(piece)
+        self._file.write(piece)
+        self._advance(len(piece))
+
+    def is_right(self) -> bool:
+        """Whether all bytes came and have the digest."""
+        return not self.missing and self._digest.hexdigest() == self.descriptor.digest.hex
+
+    def check(self) -> None:
+        """Raises ArgosyError unless size and digest came out right."""
+        whole = self.descriptor
+        if self.missing:
+            raise ArgosyError(
+                f"{self._place} gave {self.size} of the {whole.size} bytes of {whole.digest}",
+                advice="the transfer was cut short; try again",
+            )
+        if not self.is_right():
+            raise ArgosyError(
+                f"{self._place} gave bytes with digest sha256:{self._digest.hexdigest()} for {whole.digest}",
+                advice=_LIES,
+            )
+
+
 def copy_checked(
     pieces: Iterable[bytes], descriptor: Descriptor, file: IO[bytes], advance: Advance, place: str
 ) -> None:
-    """Write `pieces` to `file`, never more than the descriptor's size; raises unless size and digest come out right."""
-    digest = hashlib.sha256()
-    size = 0
-    for piece in pieces:
-        size += len(piece)
-        if size > descriptor.size:
-            raise ArgosyError(
-                f"{place} sends more than the {descriptor.size} bytes of {descriptor.digest}", advice=_LIES
-            )
-        digest.update(piece)
-        file.write(piece)
-        advance(len(piece))
-    if size != descriptor.size:
-        raise ArgosyError(
-            f"{place} gave {size} of the {descriptor.size} bytes of {descriptor.digest}",
-            advice="the transfer was cut short; try again",
-        )
-    if digest.hexdigest() != descriptor.digest.hex:
-        raise ArgosyError(
-            f"{place} gave bytes with digest sha256:{digest.hexdigest()} for {descriptor.digest}", advice=_LIES
-        )
+    """Write `pieces` to `file`, never more than the descriptor's size.
+
+    Raises ArgosyError, and leaves the file empty, unless size and digest come out right.
+    """
+    intake = Intake(descriptor, file, advance, place)
+    intake.start_over()
+    try:
+        for piece in pieces:
+            intake.take(piece)
+        intake.check()
+    except ArgosyError:
+        intake.start_over()
+        raise
 
 
 def check_manifest_digest(data: bytes, digest: Digest, place: str) -> None:

@@ -13,12 +13,12 @@ from argosy.model import strict_json
 from argosy.model.digest import Digest
 from argosy.model.manifest import INDEX, MANIFEST, Descriptor, Index, Manifest
 from argosy.oci.challenge import origin
+from argosy.oci.download import download
 from argosy.oci.registry import (
     Advance,
     NotFoundError,
     StoredManifest,
     check_manifest_digest,
-    copy_checked,
 )
 from argosy.oci.transport import Transport
 from argosy.oci.upload import check_stored, upload
@@ -73,9 +73,8 @@ class Remote:
 
     def blob(self, descriptor: Descriptor, file: IO[bytes], advance: Advance) -> None:
         action = f"get {descriptor.digest} from {self.name}"
-        with self.transport.send("GET", self._blob_url(descriptor), action=action, expected={200}) as response:
-            pieces = self.transport.pieces(response, action=action)
-            copy_checked(pieces, descriptor, file, advance, self.name)
+        url = self._blob_url(descriptor)
+        download(self.transport, url, descriptor, file, advance, action=action, place=self.name)
 
     def has_blob(self, descriptor: Descriptor) -> bool:
         action = f"look for {descriptor.digest} in {self.name}"

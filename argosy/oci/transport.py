@@ -10,18 +10,19 @@ import email.utils
 import http.cookiejar
 import io
 import ipaddress
-import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
+import urllib3
 
 from argosy.errors import ArgosyError
 from argosy.model import strict_json
 from argosy.oci import challenge, credentials
 from argosy.oci.challenge import Challenge, origin
 from argosy.oci.credentials import Credentials
+from argosy.oci.patience import Patience
 from argosy.oci.registry import NotFoundError
 
 CONNECT_SECONDS = 10.0
@@ -36,8 +37,20 @@ _PIECE = 1 << 18
 Body = Callable[[], bytes | io.RawIOBase]
 
 
+# Fewer bytes than this in this many seconds: a server that means to hold its client up, or as good as one.
+_SLOWEST, _SLOW_SECONDS = 16384, 30.0
+
+
 class UnreachableError(ArgosyError):
     """The host does not answer, or stopped in the middle."""
+
+
+class BusyError(ArgosyError):
+    """The host asks to be left alone for a while: `after` seconds where it says how long."""
+
+    def __init__(self, what: str, *, advice: str, after: float | None) -> None:
+        super().__init__(what, advice=advice)
+        self.after = after
 
 
 class Transport:
@@ -76,27 +89,23 @@ class Transport:
         404, UnreachableError, ArgosyError.
         """
         url = urljoin(self.base, url)
-        deadline = time.monotonic() + self.patience
+        patience = Patience(self.patience)
         attempt = 0
         while True:
             attempt += 1
-            wait = min(0.25 * 2**attempt, 10.0) * random.uniform(0.5, 1.0)
             try:
                 response = self._follow(method, url, headers or {}, body)
             except requests.RequestException as error:
-                if not repeat or attempt >= _CONNECTION_ATTEMPTS or time.monotonic() + wait > deadline:
+                if not repeat or attempt >= _CONNECTION_ATTEMPTS or not patience.wait():
                     raise self._unreachable(error, action) from None
-            else:
-                if response.status_code in expected:
-                    return response
-                asked = _retry_after(response)
-                wait = wait if asked is None else asked
-                busy = response.status_code in _BUSY and repeat and time.monotonic() + wait <= deadline
-                if not busy:
-                    with response:
-                        raise self._refused(response, action)
-                response.close()
-            time.sleep(wait)
+                continue
+            if response.status_code in expected:
+                return response
+            asked = _retry_after(response)
+            if response.status_code not in _BUSY or not repeat or not patience.wait(asked):
+                with response:
+                    raise self._refused(response, action)
+            response.close()
 
     def read(self, response: requests.Response, *, limit: int, action: str) -> bytes:
         """A small answer's body. Raises ArgosyError when it is larger than `limit` or takes too long."""
@@ -114,10 +123,18 @@ class Transport:
         return bytes(data)
 
     def pieces(self, response: requests.Response, *, action: str) -> Iterator[bytes]:
-        """A large answer's body, piece by piece."""
+        """A large answer's body, piece by piece. Raises UnreachableError when it breaks off or hardly moves."""
+        begin, came = time.monotonic(), 0
         try:
-            yield from response.iter_content(_PIECE)
-        except requests.RequestException as error:
+            # Not iter_content, which waits until it has a whole piece.
+            while piece := response.raw.read1(_PIECE, decode_content=False):
+                yield piece
+                came += len(piece)
+                if came >= _SLOWEST:
+                    begin, came = time.monotonic(), 0
+                elif time.monotonic() - begin > _SLOW_SECONDS:
+                    raise UnreachableError(f"cannot {action}: {self.host} hardly sends anything", advice=_AGAIN)
+        except urllib3.exceptions.HTTPError as error:
             raise self._unreachable(error, action) from None
 
     def _follow(self, method: str, url: str, headers: Mapping[str, str], body: Body | None) -> requests.Response:
@@ -202,7 +219,7 @@ class Transport:
                 advice=_LOGIN if account is None else "it does not accept the user name and password",
             )
 
-    def _unreachable(self, error: requests.RequestException, action: str, host: str = "") -> UnreachableError:
+    def _unreachable(self, error: Exception, action: str, host: str = "") -> UnreachableError:
         """The failure in words; the library's own would show URLs and objects."""
         text = str(error)
         if isinstance(error, requests.exceptions.SSLError):
@@ -216,7 +233,7 @@ class Transport:
             reason, advice = "connection refused", "is the registry running, and is the port right?"
         elif "resolve" in text or "Name or service" in text:
             reason, advice = "there is no such host", "check the host's name"
-        elif isinstance(error, requests.exceptions.Timeout):
+        elif isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
             reason, advice = "no answer in time", "try again later"
         else:
             reason, advice = "the connection broke", "try again"
@@ -233,7 +250,7 @@ class Transport:
         if status == 404:
             return NotFoundError(what, advice="check repository and tag; `argosy list` shows what is there")
         if status in _BUSY:
-            return ArgosyError(what, advice="the registry is busy; try again later")
+            return BusyError(what, advice="the registry is busy; try again later", after=_retry_after(response))
         return ArgosyError(what)
 
 
@@ -272,6 +289,7 @@ def _retry_after(response: requests.Response) -> float | None:
         return None
 
 
+_AGAIN = "try again later"
 _LOGIN = (
     f"set ${credentials.USER_VARIABLE} and ${credentials.PASSWORD_VARIABLE}, or put the host into ~/.docker/config.json"
     " (`docker login` does)"
