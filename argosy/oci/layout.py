@@ -7,6 +7,8 @@ under one: `.index.lock`, a file of its own, because index.json itself is replac
 from __future__ import annotations
 
 import contextlib
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from argosy.errors import ArgosyError
 from argosy.files import lock, sha256_of, whole_file, write_whole
 from argosy.model import strict_json
 from argosy.model.digest import Digest
-from argosy.model.manifest import MANIFEST, REF_NAME, Descriptor, Index, Manifest, declared_media_type
+from argosy.model.manifest import INDEX, MANIFEST, REF_NAME, Descriptor, Index, Manifest, declared_media_type
 from argosy.oci.registry import Advance, NotFoundError, StoredManifest, check_manifest_digest, copy_checked, open_source
 from argosy.sign.cosign import is_companion_tag
 
@@ -59,6 +61,8 @@ class Layout:
         with self._reachable():
             # A blob that was damaged where it lies is put right by storing it again.
             there = path.is_file() and sha256_of(path) == descriptor.digest.hex
+            if there:
+                os.utime(path)  # somebody counts on it: see `collect`
         if there:
             advance(descriptor.size)
             return
@@ -69,18 +73,72 @@ class Layout:
 
     def put_manifest(self, data: bytes, media_type: str, tag: str | None) -> Descriptor:
         entry = Descriptor(media_type=media_type, digest=Digest.of(data), size=len(data))
+        needed: tuple[Descriptor, ...] = ()
         if media_type == MANIFEST:
             manifest = Manifest.parse(data)
             entry = replace(entry, artifact_type=manifest.artifact_type)
-            for needed in (manifest.config, *manifest.layers):
-                if not self.has_blob(needed):
-                    raise NotFoundError(f"{self.name} has no blob {needed.digest}, which the new manifest names")
+            needed = (manifest.config, *manifest.layers)
         self._prepare()
-        write_whole(self._blob_path(entry.digest), data)
         with self._changing() as index:
-            entries = _with(index.manifests, entry, tag)
-            write_whole(self.path / "index.json", Index(manifests=entries, annotations=index.annotations).to_bytes())
+            for blob in needed:
+                if not self.has_blob(blob):
+                    raise NotFoundError(f"{self.name} has no blob {blob.digest}, which the new manifest names")
+            write_whole(self._blob_path(entry.digest), data)
+            self._replace(index, _with(index.manifests, entry, tag))
         return entry
+
+    def delete(self, selector: str | Digest) -> None:
+        digest = selector if isinstance(selector, Digest) else self._entry(selector).digest
+        with self._changing() as index:
+            entries = index.manifests
+            if isinstance(selector, str):
+                entries = tuple(_untagged(one) if _tag(one) == selector else one for one in entries)
+            else:
+                entries = tuple(one for one in entries if one.digest != digest)
+                if len(entries) == len(index.manifests):
+                    raise NotFoundError(f"{self.name} has no manifest {digest}")
+            self._replace(index, entries)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[bool]:
+        self._prepare()
+        with lock(self.path / ".writer.lock"):
+            yield True
+
+    def collect(self, *, older_than: float) -> list[Digest]:
+        """Remove the blobs that no manifest of index.json leads to; gives their digests.
+
+        Of a writer that has stored its blobs and not yet its manifest nothing is taken as long as its blobs, or its
+        looking for them, are not `older_than` so many seconds.
+        """
+        newest = time.time() - older_than
+        removed = []
+        with self._changing() as index, self._reachable():
+            kept = self._reached(index)
+            for path in sorted((self.path / "blobs").glob("*/*")):
+                if not path.name.startswith(".") and path.name not in kept and path.stat().st_mtime <= newest:
+                    path.unlink()
+                    removed.append(Digest(algorithm=path.parent.name, hex=path.name))
+        return removed
+
+    def _reached(self, index: Index) -> set[str]:
+        """The names of the blobs that the index leads to."""
+        found: set[str] = set()
+        waiting = list(index.manifests)
+        while waiting:
+            entry = waiting.pop()
+            if entry.digest.hex in found:
+                continue
+            found.add(entry.digest.hex)
+            if entry.media_type == INDEX:
+                waiting += Index.parse(self.manifest(entry.digest).data).manifests
+            elif entry.media_type == MANIFEST:
+                manifest = Manifest.parse(self.manifest(entry.digest).data)
+                found |= {one.digest.hex for one in (manifest.config, *manifest.layers)}
+        return found
+
+    def _replace(self, index: Index, entries: tuple[Descriptor, ...]) -> None:
+        write_whole(self.path / "index.json", Index(manifests=entries, annotations=index.annotations).to_bytes())
 
     def tags(self) -> list[str]:
         return sorted({tag for entry in self._index().manifests if (tag := _tag(entry)) is not None})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -61,6 +62,12 @@ class Registry(Protocol):
 
     def put_manifest(self, data: bytes, media_type: str, tag: str | None) -> Descriptor:
         """Store a manifest whose blobs are there, and let `tag`, when given, name it."""
+
+    def delete(self, selector: str | Digest) -> None:
+        """Remove a tag, or a manifest with every tag that names it; what refers to it stays."""
+
+    def alone(self) -> AbstractContextManager[bool]:
+        """Keep other writers of tags away while the block runs; gives whether this place can do that."""
 
     def tags(self) -> list[str]:
         """Every tag, sorted."""

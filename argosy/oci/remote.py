@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from argosy.errors import ArgosyError
 from argosy.model import strict_json
 from argosy.model.digest import Digest
 from argosy.model.manifest import INDEX, MANIFEST, Descriptor, Index, Manifest
+from argosy.oci import fallback
 from argosy.oci.challenge import origin
 from argosy.oci.download import download
 from argosy.oci.registry import (
@@ -29,7 +31,6 @@ _ACCEPT = {"Accept": ", ".join((MANIFEST, INDEX, _DOCKER))}
 _DEFAULT_TAG = "latest"
 _PAGE = 1000
 _MOST_PAGES = 1000
-_MOST_REFERRERS = 256
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _NEXT = re.compile(r'\s*<([^<>\s]+)>\s*;\s*rel="?next"?')
 
@@ -87,6 +88,18 @@ class Remote:
         else:
             upload(self.transport, self.repository, descriptor, source, advance)
 
+    def mount(self, descriptor: Descriptor, source: str) -> bool:
+        """Let this repository have a blob that the repository `source` of the same registry has, without sending it.
+
+        False when the registry does not do that, or not for this one.
+        """
+        url = f"/v2/{self.repository}/blobs/uploads/?mount={descriptor.digest}&from={quote(source, safe='')}"
+        action = f"mount {descriptor.digest} from {source} in {self.name}"
+        with self.transport.send("POST", url, action=action, expected={201, 202}, body=lambda: b"") as response:
+            if response.status_code == 201:
+                check_stored(response, descriptor.digest, action)
+        return response.status_code == 201
+
     def put_manifest(self, data: bytes, media_type: str, tag: str | None) -> Descriptor:
         digest = Digest.of(data)
         url = f"/v2/{self.repository}/manifests/{quote(tag, safe='') if tag is not None else digest}"
@@ -96,7 +109,33 @@ class Remote:
             "PUT", url, action=action, expected={201}, headers=headers, body=lambda: data
         ) as response:
             check_stored(response, digest, action)
-        return Descriptor(media_type=media_type, digest=digest, size=len(data))
+            noted = "OCI-Subject" in response.headers
+        stored = Descriptor(media_type=media_type, digest=digest, size=len(data))
+        if media_type == MANIFEST and not noted:
+            manifest = Manifest.parse(data)
+            if manifest.subject is not None:
+                fallback.add(self, manifest.subject.digest, fallback.referrer(stored, manifest))
+        return stored
+
+    def delete(self, selector: str | Digest) -> None:
+        subject = self._subject(selector) if isinstance(selector, Digest) else None
+        action = f"delete {self._what(selector)}"
+        with self.transport.send("DELETE", self._manifest_url(selector), action=action, expected={200, 202}):
+            pass
+        if subject is not None and isinstance(selector, Digest):
+            fallback.remove(self, subject, selector)
+
+    def _subject(self, digest: Digest) -> Digest | None:
+        """What a manifest refers to."""
+        stored = self.manifest(digest)
+        if stored.descriptor.media_type != MANIFEST:
+            return None
+        subject = Manifest.parse(stored.data).subject
+        return None if subject is None else subject.digest
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[bool]:
+        yield False
 
     def tags(self) -> list[str]:
         action = f"list the tags of {self.name}"
@@ -116,36 +155,8 @@ class Remote:
             for page in self._pages(f"/v2/{self.repository}/referrers/{digest}", action):
                 found += Index.parse(page, what=f"{self.name}: the referrers of {digest}").manifests
         except NotFoundError:
-            found = self._fallback_referrers(digest)
+            found = fallback.listed(self, digest)
         return [one for one in found if artifact_type in (None, one.artifact_type)]
-
-    def _fallback_referrers(self, digest: Digest) -> list[Descriptor]:
-        """The index at the tag `sha256-<hex>`, of a registry without the referrers API ("Referrers Tag Schema").
-
-        What the index says of a manifest's type is not to be relied on: writers differ; so the manifest is asked.
-        """
-        try:
-            stored = self.manifest(f"{digest.algorithm}-{digest.hex}")
-        except NotFoundError:
-            return []
-        listed = Index.parse(stored.data, media_type=stored.descriptor.media_type).manifests
-        if len(listed) > _MOST_REFERRERS:
-            raise ArgosyError(f"{self.name}: {len(listed)} manifests refer to {digest}; so many are not read")
-        found = []
-        for entry in listed:
-            manifest = Manifest.parse(self.manifest(entry.digest).data)
-            if manifest.subject is not None and manifest.subject.digest == digest:
-                kind = manifest.artifact_type or manifest.config.media_type
-                found.append(
-                    Descriptor(
-                        media_type=entry.media_type,
-                        digest=entry.digest,
-                        size=entry.size,
-                        annotations=manifest.annotations,
-                        artifact_type=kind,
-                    )
-                )
-        return found
 
     def _pages(self, url: str, action: str) -> Iterator[bytes]:
         """The bodies of a listing's pages. A next page on another host is not a next page."""

@@ -9,12 +9,11 @@ from argosy.model.artifact import Description
 from argosy.model.digest import Digest
 from argosy.model.manifest import MANIFEST, Manifest
 from argosy.model.reference import Reference, check_repository
+from argosy.oci.merge import merge
 from argosy.oci.registry import NotFoundError, Registry, StoredManifest, small_blob
 from argosy.sign import bundle, cosign
 from argosy.sign.cosign import SignatureEntry
 from argosy.sign.keys import PrivateKey
-
-_ATTEMPTS = 8
 
 
 def signed_name(reference: Reference, manifest: StoredManifest, repository: str | None = None) -> str:
@@ -42,8 +41,10 @@ def read_signatures(registry: Registry, digest: Digest) -> list[SignatureEntry]:
 
 def _simple_signatures(registry: Registry, digest: Digest) -> list[SignatureEntry]:
     stored = _stored(registry, digest)
-    if stored is None:
-        return []
+    return [] if stored is None else _signatures_in(registry, stored)
+
+
+def _signatures_in(registry: Registry, stored: StoredManifest) -> list[SignatureEntry]:
     manifest = Manifest.parse(
         stored.data, media_type=stored.descriptor.media_type, what=f"{registry.name}: the manifest of signatures"
     )
@@ -73,32 +74,28 @@ def _bundles(registry: Registry, digest: Digest) -> list[SignatureEntry]:
 def add_signature(registry: Registry, *, identity: str, digest: Digest, key: PrivateKey) -> bool:
     """Sign the manifest `digest` as `identity` and store the signature beside those that are there.
 
-    False when a signature by this key that says the same is there already. No registry can add to a manifest in one
-    step, so it is read back; when somebody else's came between, ours is added to theirs.
+    False when a signature by this key that says the same is there already.
     """
     entry = cosign.sign(key, identity=identity, digest=digest)
-    if _has(registry, digest, entry.payload, key):
-        return False
-    for _ in range(_ATTEMPTS):
-        existing = _stored(registry, digest)
-        new = cosign.append(None if existing is None else existing.data, entry)
+
+    def change(stored: StoredManifest | None) -> tuple[bytes, str] | None:
+        if stored is not None and _holds(registry, stored, entry, key):
+            return None
+        new = cosign.append(None if stored is None else stored.data, entry)
         manifest = Manifest.parse(new.manifest)
         registry.put_blob(manifest.config, new.config, lambda amount: None)
         for payload in new.payloads:
             registry.put_blob(manifest.layers[-1], payload, lambda amount: None)
-        registry.put_manifest(new.manifest, MANIFEST, cosign.signature_tag(digest))
-        if _has(registry, digest, entry.payload, key):
-            return True
-    raise ArgosyError(
-        f"{registry.name}: the signature of {digest} is replaced by others' each time that it is stored",
-        advice="sign again when nobody else does",
-    )
+        return new.manifest, MANIFEST
+
+    return merge(registry, cosign.signature_tag(digest), change)
 
 
-def _has(registry: Registry, digest: Digest, payload: bytes, key: PrivateKey) -> bool:
+def _holds(registry: Registry, stored: StoredManifest, entry: SignatureEntry, key: PrivateKey) -> bool:
+    """Whether a signature by this key that says the same is among those that are stored."""
     return any(
-        entry.payload == payload and key.public.accepts(entry.signature, payload)
-        for entry in _simple_signatures(registry, digest)
+        one.payload == entry.payload and key.public.accepts(one.signature, entry.payload)
+        for one in _signatures_in(registry, stored)
     )
 
 
