@@ -10,7 +10,7 @@ from mpi_programs import LIBRARIES
 
 PROGRAMS = (
     *("sentinels.c", "datatypes.c", "requests.c", "callbacks.c"),
-    *("errors.c", "collectives.c", "windows.c", "profile.c"),
+    *("errors.c", "collectives.c", "windows.c", "profile.c", "quads.c"),
 )
 
 

@@ -7,6 +7,7 @@
 #ifndef ARGOSY_MPI_CALLS_H
 #define ARGOSY_MPI_CALLS_H
 
+#include "mpi_types.h"
 #include "mpi_windows.h"
 
 /* How far a new datatype reaches and how much it holds. Sums and products of the guest's numbers are made in double:
@@ -45,8 +46,12 @@ static inline double apart(const struct type_info *type, double count, double st
 /* May MPI apply this operation to this datatype? Users' operations take any, predefined ones what the node computes as
  * the guest would. MPI_REPLACE and MPI_NO_OP only move data. */
 static inline bool reducible(int32_t operation, const struct type_info *type) {
-    return __builtin_expect(type->reducible, 1) || (uint32_t)operation >= HANDLE_FIRST_DYNAMIC ||
+    return __builtin_expect(type->quads == NO_QUADS, 1) || (uint32_t)operation >= HANDLE_FIRST_DYNAMIC ||
            operation == ABI_MPI_REPLACE || operation == ABI_MPI_NO_OP;
+}
+/* The same in a collective, which users' operations serve: there quads have operations of ours, put in place of *host. */
+static inline bool reducible_with(int32_t operation, const struct type_info *type, MPI_Op *host) {
+    return reducible(operation, type) || quad_operation(operation, type, host);
 }
 
 /* How many edges a graph has: the last of its cumulated degrees; how many neighbours a list of degrees means. What is

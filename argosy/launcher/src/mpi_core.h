@@ -120,6 +120,9 @@ static inline int undefined_in(int32_t value) {
 static inline int32_t undefined_out(int value) {
     return value == MPI_UNDEFINED ? ABI_MPI_UNDEFINED : value;
 }
+static inline int64_t undefined_out_wide(int64_t value) {
+    return value == MPI_UNDEFINED ? ABI_MPI_UNDEFINED : value;
+}
 int32_t rank_out(int host);      /* MPI_PROC_NULL, MPI_ANY_SOURCE, MPI_ROOT, MPI_UNDEFINED; others as they are */
 static inline int32_t tag_out(int host) {
     return host == MPI_ANY_TAG ? ABI_MPI_ANY_TAG : host;

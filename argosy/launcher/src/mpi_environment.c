@@ -5,8 +5,8 @@
  *   reduction function.
  * - The guest has one thread, so MPI is asked for at most MPI_THREAD_SERIALIZED, and no more is reported.
  */
-#include "mpi_handles.h"
 #include "mpi_imports.h"
+#include "mpi_types.h"
 
 enum phase mpi_phase = PHASE_OUTSIDE;
 
@@ -34,6 +34,7 @@ wasm_trap_t *mpi_gate(const char *function) {
 static void begin(void) {
     int *bound = NULL, found = 0;
     mpi_phase = PHASE_LIVE;
+    quads_begin();
     if (MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &bound, &found) == MPI_SUCCESS && found) {
         mpi_tag_upper_bound = *bound;
     }
@@ -69,6 +70,7 @@ IMPORT(MPI_Init_thread) {
 
 IMPORT(MPI_Finalize) {
     ENTER("MPI_Finalize")
+    quads_end();
     int code = MPI_Finalize();
     if (code == MPI_SUCCESS) {
         mpi_phase = PHASE_OUTSIDE;

@@ -173,10 +173,15 @@ struct type_info *type_find(uint32_t guest_handle) {
             return NULL;
         }
         info->host = datatype_unpack(slot->host);
-        info->reducible = true;
         slot->extra = info;
     }
     return slot->extra;
+}
+
+uint32_t type_predefined_handle(const struct type_info *info) {
+    uintptr_t first = (uintptr_t)type_predefined, place = (uintptr_t)info;
+    return place < first || place - first >= sizeof type_predefined ? 0
+                                                                     : (uint32_t)((place - first) / sizeof *info) + 0x200;
 }
 
 struct type_info *type_info_slowly(struct type_info *info) {

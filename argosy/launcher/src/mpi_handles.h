@@ -139,15 +139,23 @@ struct roles {
 bool root_in(const struct comm_info *info, int32_t root, struct roles *roles);
 
 /* Datatypes. */
+enum quads { NO_QUADS, QUADS_ALONE, QUADS_AMONG_OTHERS };
 struct type_info {
     MPI_Datatype host;
     bool present; /* in the table of predefined ones: the guest has such a type, and the node's MPI */
-    bool natural; /* predefined, and the node's type of the same name: the one that it is given back as */
+    bool natural; /* predefined, and what the node's type is given back as */
     bool committed;
     bool measured;
-    bool reducible;                              /* predefined operations give what the guest would compute */
+    bool bounded;            /* its bounds were set, here or in what it is made of: no struct adds padding to them */
+    bool padded;             /* `host` is what the guest made with other bounds */
+    enum quads quads;        /* does it hold numbers of 16 bytes, which the node cannot compute with? See mpi_quads.c */
+    const char *name;        /* of a predefined one, where the node's is called otherwise */
+    char *given_name;        /* instead of that, by the guest */
+    const uint32_t *parts;   /* what it was made of: the guest's predefined types, 0 for others; NULL: as the node says */
     int64_t lower, extent, true_lower, true_extent, size; /* bytes */
 };
+/* Is it in the table of predefined types? Then its handle; otherwise 0. */
+uint32_t type_predefined_handle(const struct type_info *info);
 struct type_info *type_info_slowly(struct type_info *info);
 struct type_info *type_find(uint32_t guest); /* NULL: none, or one that the node lacks */
 static inline struct type_info *type_info_in(int32_t guest_handle) {

@@ -180,69 +180,6 @@ IMPORT(MPI_Intercomm_create) {
     return NULL;
 }
 
-/* --- what a datatype was made of ---------------------------------------------------------------------------------- */
-
-/* The constants among a constructor's integers, in the guest's numbers. */
-static void constants_of(int combiner, int *integers, int count) {
-    int dimensions = count > 0 ? integers[0] : 0;
-    if (combiner == MPI_COMBINER_SUBARRAY && count == 3 * dimensions + 2) {
-        integers[count - 1] = constant_out(constants_orders, integers[count - 1]);
-    } else if (combiner == MPI_COMBINER_DARRAY && count > 2 && count == 4 * integers[2] + 4) {
-        dimensions = integers[2];
-        for (int i = 0; i < dimensions; i++) {
-            int *kind = &integers[3 + dimensions + i], *argument = &integers[3 + 2 * dimensions + i];
-            *kind = constant_out(constants_distributions, *kind);
-            *argument = *argument == MPI_DISTRIBUTE_DFLT_DARG ? ABI_MPI_DISTRIBUTE_DFLT_DARG : *argument;
-        }
-        integers[count - 1] = constant_out(constants_orders, integers[count - 1]);
-    }
-}
-
-IMPORT(MPI_Type_get_contents) {
-    ENTER("MPI_Type_get_contents")
-    struct scratch scratch = {NULL};
-    const struct type_info *type = type_info_in(v[0].i32);
-    int most[3] = {v[1].i32, v[2].i32, v[3].i32}, have[3], combiner;
-    uint32_t at[3] = {(uint32_t)v[4].i32, (uint32_t)v[5].i32, (uint32_t)v[6].i32};
-    const char *wrong = NULL;
-    int32_t class = ABI_MPI_ERR_ARG;
-    if (type == NULL) {
-        wrong = "datatype", class = ABI_MPI_ERR_TYPE;
-    } else if (MPI_Type_get_envelope(type->host, &have[0], &have[1], &have[2], &combiner) != MPI_SUCCESS ||
-               combiner == MPI_COMBINER_NAMED) {
-        wrong = "datatype", class = ABI_MPI_ERR_TYPE;
-    } else if (most[0] < have[0] || most[1] < have[1] || most[2] < have[2]) {
-        wrong = "max_integers";
-    } else if (!room(at[0], have[0], 4) || !room(at[1], have[1], 4) || !room(at[2], have[2], 4)) {
-        wrong = "array_of_integers";
-    }
-    int *integers = wrong != NULL ? NULL : scratch_take(&scratch, (uint64_t)have[0] * sizeof *integers);
-    MPI_Aint *addresses = integers == NULL ? NULL : scratch_take(&scratch, (uint64_t)have[1] * sizeof *addresses);
-    MPI_Datatype *types = addresses == NULL ? NULL : scratch_take(&scratch, (uint64_t)have[2] * sizeof *types);
-    if (types == NULL) {
-        v[0].i32 = refuse(MPI_COMM_WORLD, here, wrong != NULL ? wrong : "datatype",
-                          wrong != NULL ? class : ABI_MPI_ERR_NO_MEM);
-        scratch_free(&scratch);
-        return NULL;
-    }
-    int code = MPI_Type_get_contents(type->host, have[0], have[1], have[2], integers, addresses, types);
-    if (code == MPI_SUCCESS) {
-        constants_of(combiner, integers, have[0]);
-        for (int i = 0; i < have[0]; i++) {
-            put32(at[0] + (uint32_t)i * 4, integers[i]);
-        }
-        for (int i = 0; i < have[1]; i++) {
-            put32(at[1] + (uint32_t)i * 4, (int32_t)addresses[i]);
-        }
-        for (int i = 0; i < have[2]; i++) {
-            put32(at[2] + (uint32_t)i * 4, (int32_t)datatype_out(types[i]));
-        }
-    }
-    v[0].i32 = error_out(code);
-    scratch_free(&scratch);
-    return NULL;
-}
-
 /* --- communicators that a request makes --------------------------------------------------------------------------- */
 
 /* MPI may write the new communicator only when the request completes, so it gets an address that stays. */

@@ -23,7 +23,8 @@ BY_HAND = frozenset(
         "Comm_create_keyval Comm_delete_attr Comm_free_keyval Comm_get_attr Comm_set_attr",
         "Type_create_keyval Type_delete_attr Type_free_keyval Type_get_attr Type_set_attr",
         "Win_create_keyval Win_delete_attr Win_free_keyval Win_get_attr Win_set_attr Win_create Win_create_c",
-        "Comm_idup Comm_idup_with_info Type_get_contents",
+        "Comm_idup Comm_idup_with_info",
+        "Type_get_contents Type_get_envelope Type_get_envelope_c Type_get_name Type_set_name",
         "Buffer_attach Buffer_detach Info_get Info_get_string Intercomm_create",
     )
     for name in line.split()

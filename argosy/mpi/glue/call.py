@@ -23,6 +23,7 @@ class Order(enum.IntEnum):
     BOUND = 7
     BUFFER = 8
     RESULT = 9
+    LAST = 10
 
 
 class NotExpressibleError(Exception):

@@ -66,9 +66,16 @@ def _conditions(call: Call) -> None:
         call.add(Order.BOUND, *call.refuse(f"!{bound}", "count", "ABI_MPI_ERR_ARG"))
     if base in knowledge.CONDITIONS:
         argument, condition, error = knowledge.CONDITIONS[base]
-        call.add(Order.BOUND, *call.refuse(f"!{call.filled(condition)}", argument, f"ABI_MPI_ERR_{error}"))
+        call.add(Order.BOUND, *call.refuse(f"!({call.filled(condition)})", argument, f"ABI_MPI_ERR_{error}"))
+    if base in knowledge.LAST_CONDITIONS:
+        argument, condition, error = knowledge.LAST_CONDITIONS[base]
+        call.uses_scratch = call.uses_scratch or "&scratch" in condition
+        call.add(Order.LAST, *call.refuse(f"!({call.filled(condition)})", argument, f"ABI_MPI_ERR_{error}"))
+    for parameter in call.procedure.parameters:
+        if (base, parameter.name) in knowledge.PASSED:
+            call.passed[parameter.name] = call.filled(knowledge.PASSED[base, parameter.name])
     if base in knowledge.AFTER:
-        call.after.append(knowledge.AFTER[base])
+        call.after.append(call.filled(knowledge.AFTER[base]))
 
 
 def _text(call: Call) -> str:

@@ -16,7 +16,6 @@ _ON_NODE: Mapping[str, str] = {
     "MPI_LONG_INT": "MPI_2INT",
     "MPI_CXX_FLOAT_COMPLEX": "MPI_C_FLOAT_COMPLEX",
     "MPI_CXX_DOUBLE_COMPLEX": "MPI_C_DOUBLE_COMPLEX",
-    "MPI_CXX_LONG_DOUBLE_COMPLEX": "MPI_C_LONG_DOUBLE_COMPLEX",
     "MPI_CXX_BOOL": "MPI_C_BOOL",
     "MPI_LOGICAL": "MPI_INT",
     "MPI_INTEGER": "MPI_INT",
@@ -54,10 +53,8 @@ _NOT_ON_GUEST = frozenset(
     }
 )
 
-# The guest's long double is IEEE quad, the node's often is not: its 16 bytes travel, but the node cannot reduce them.
-_NOT_REDUCIBLE = frozenset(
-    {"MPI_LONG_DOUBLE", "MPI_C_LONG_DOUBLE_COMPLEX", "MPI_CXX_LONG_DOUBLE_COMPLEX", "MPI_LONG_DOUBLE_INT"}
-)
+# The guest's long double is IEEE quad, and the node's often is not: these are made when MPI begins (mpi_quads.c).
+_MADE = ("MPI_LONG_DOUBLE", "MPI_C_LONG_DOUBLE_COMPLEX", "MPI_CXX_LONG_DOUBLE_COMPLEX", "MPI_LONG_DOUBLE_INT")
 
 _TABLES: Mapping[str, Mapping[str, int]] = {
     "thread_levels": abi.THREAD_LEVELS,
@@ -143,6 +140,9 @@ def _predefined(handle: abi.HandleClass, declared: Collection[str]) -> list[str]
             "            return i + 0x200;",
             "        }",
             "    }",
+            "    if (host == MPI_LONG_DOUBLE) { /* as a library may give it unasked, for a size */",
+            "        return ABI_MPI_LONG_DOUBLE;",
+            "    }",
             f"    return host == {handle.null} ? ABI_{handle.null} : 0;",
             "}",
         ]
@@ -185,16 +185,12 @@ def _predefined(handle: abi.HandleClass, declared: Collection[str]) -> list[str]
 def _datatypes(declared: Collection[str]) -> list[str]:
     lines = ["struct type_info type_predefined[0x200] = {"]
     for name, value in abi.DATATYPES.items():
-        host = _ON_NODE.get(name, name)
+        host = "MPI_DATATYPE_NULL" if name in _MADE else _ON_NODE.get(name, name)
         if host in declared and name != "MPI_DATATYPE_NULL" and name not in _NOT_ON_GUEST:
-            traits = {"natural": host == name, "reducible": name not in _NOT_REDUCIBLE}
-            fields = ", ".join(
-                [
-                    f".host = {host}",
-                    ".present = true",
-                    ".committed = true",
-                    *(f".{k} = true" for k, on in traits.items() if on),
-                ]
-            )
-            lines.append(f"    [{value - 0x200:#05x}] = {{{fields}}},")
+            fields = [f".host = {host}", ".present = true", ".committed = true"]
+            if name == host or (name in _MADE and "CXX" not in name):
+                fields.append(".natural = true")
+            if name != host:
+                fields.append(f'.name = "{name}"')
+            lines.append(f"    [{value - 0x200:#05x}] = {{{', '.join(fields)}}},")
     return [*lines, "};", ""]

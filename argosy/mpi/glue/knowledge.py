@@ -81,7 +81,6 @@ STRING_SIZES: Mapping[tuple[str, str], str] = {
     ("MPI_Info_get_nthkey", "key"): "MPI_MAX_INFO_KEY",
     ("MPI_Win_get_name", "win_name"): "MPI_MAX_OBJECT_NAME",
     ("MPI_Comm_get_name", "comm_name"): "MPI_MAX_OBJECT_NAME",
-    ("MPI_Type_get_name", "type_name"): "MPI_MAX_OBJECT_NAME",
     ("MPI_File_get_view", "datarep"): "MPI_MAX_DATAREP_STRING",
 }
 
@@ -156,12 +155,46 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
         "REQUEST",
     ),
     "MPI_Parrived": ("partition", "request_parts({request}, false, {partition}, {partition})", "REQUEST"),
+    "MPI_Type_free": ("datatype", "(uint32_t)datatype_handle >= HANDLE_FIRST_DYNAMIC", "TYPE"),
+    "MPI_Pack_external": ("datatype", "quads_travel(datatype)", "TYPE"),
+    "MPI_Unpack_external": ("datatype", "quads_travel(datatype)", "TYPE"),
+}
+
+# The same, when results and buffers have been looked at as well.
+LAST_CONDITIONS: Mapping[str, tuple[str, str, str]] = {
+    "MPI_Unpack_external": (
+        "inbuf",
+        "(inbuf = quads_to_unpack(&scratch, inbuf, position, {outcount}, datatype)) != NULL",
+        "NO_MEM",
+    ),
+}
+
+# What MPI gets, or the guest, instead of a number: C expressions.
+PASSED: Mapping[tuple[str, str], str] = {
+    ("MPI_Status_set_elements", "count"): "elements_in(datatype, {count})",
+    ("MPI_Status_set_elements_x", "count"): "elements_in(datatype, {count})",
+}
+RESULTS: Mapping[tuple[str, str], str] = {
+    ("MPI_Get_elements", "count"): "elements_out(datatype, count)",
+    ("MPI_Get_elements_x", "count"): "elements_out(datatype, count)",
 }
 
 # What else a success means.
 AFTER: Mapping[str, str] = {
     "MPI_Type_commit": "    type_committed((uint32_t)datatype_handle);",
-    "MPI_Type_dup": "    if (oldtype->committed) { type_committed(newtype_handle); }",
+    **{
+        f"MPI_Type_{name}": "    type_made(newtype_handle, oldtype);"
+        for name in (
+            *("contiguous", "vector", "create_hvector", "indexed", "create_hindexed", "create_indexed_block"),
+            *("create_hindexed_block", "create_subarray", "create_darray"),
+        )
+    },
+    "MPI_Type_create_resized": "    type_resized(newtype_handle, oldtype);",
+    "MPI_Type_create_struct": "    STRUCT_MADE(newtype_handle, array_of_types_infos, array_of_displacements,"
+    " array_of_blocklengths, {count});",
+    "MPI_Type_dup": "    type_duplicated(newtype_handle, oldtype);",
+    "MPI_File_get_view": "    type_given(etype_handle);\n    type_given(filetype_handle);",
+    "MPI_Pack_external": "    quads_packed(outbuf, position, {incount}, datatype);",
     "MPI_Type_create_f90_complex": "    type_committed(newtype_handle);",
     "MPI_Type_create_f90_integer": "    type_committed(newtype_handle);",
     "MPI_Type_create_f90_real": "    type_committed(newtype_handle);",

@@ -68,7 +68,11 @@ def _datatype(call: Call, parameter: Parameter) -> None:
     lines += call.refuse(f"{name} == NULL{unready}", name, "ABI_MPI_ERR_TYPE")
     operation = next((other for other in call.procedure.parameters if other.kind == "OPERATION"), None)
     if operation is not None:
-        lines += call.refuse(f"!reducible({call.value(operation.name)}, {name})", operation.name, "ABI_MPI_ERR_OP")
+        op = operation.name
+        allowed = f"reducible_with({call.value(op)}, {name}, &{op})"
+        if "win" in call.index:  # where MPI takes no operation but its own
+            allowed = f"reducible({call.value(op)}, {name})"
+        lines += call.refuse(f"!{allowed}", op, "ABI_MPI_ERR_OP")
     call.add(Order.TYPE, *lines)
     call.passed[name] = f"{name}->host"
 

@@ -93,6 +93,11 @@ def result(call: Call, parameter: Parameter) -> None:
         call.add(Order.RESULT, *call.refuse(fits, name, "ABI_MPI_ERR_ARG"))
     if parameter.c_type == "MPI_Aint":
         call.after += call.refuse(f"{name} != (int32_t){name}", name, "ABI_MPI_ERR_VALUE_TOO_LARGE")
+    given = knowledge.RESULTS.get((call.procedure.base, name))
+    if given is not None:
+        bits = 64 if wide else 32
+        call.after.append(f"    {put}({at}, (int{bits}_t)undefined_out_wide({given}));")
+        return
     call.after.append(f"    {put}({at}, {_out(parameter)});")
 
 
