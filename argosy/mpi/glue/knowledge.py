@@ -23,6 +23,7 @@ OF_ITS_OWN = frozenset(
         "MPI_Comm_idup_with_info",
         "MPI_Type_get_envelope",
         "MPI_Type_get_envelope_c",
+        "MPI_Type_get_name",
         "MPI_Type_set_name",
     }
 )
