@@ -205,7 +205,9 @@ class Drawer:
                 arguments.append(self._right(procedure, parameter, place, pokes))
         return Call(name=procedure.name, arguments=tuple(arguments), pokes=tuple(pokes))
 
-    def _right(self, procedure: Procedure, parameter: Parameter, place: int, pokes: list[tuple[int, bytes]]) -> Argument:
+    def _right(
+        self, procedure: Procedure, parameter: Parameter, place: int, pokes: list[tuple[int, bytes]]
+    ) -> Argument:
         chance, kind, name = self.chance, parameter.kind, parameter.name
         if kind in abi.HANDLE_OF_KIND:
             return self._handle(procedure, parameter, place, pokes)
@@ -246,13 +248,18 @@ class Drawer:
                 return ("peer", chance.choice((0, 0, 1)))
             return ("number", chance.choice(others if self.ranks == 1 else [*others, 1, 1]))
         if kind == "TAG":
-            return ("number", chance.choice((0, 0, 1, 2, -2 if "source" in _names(procedure) and name != "sendtag" else 0)))
+            return (
+                "number",
+                chance.choice((0, 0, 1, 2, -2 if "source" in _names(procedure) and name != "sendtag" else 0)),
+            )
         if kind in _OF_KIND:
             return ("number", chance.choice(_OF_KIND[kind]))
         lengths = kind.startswith("ARRAY_LENGTH")
         return ("number", chance.choice(_LENGTHS if lengths else _COUNTS))
 
-    def _array(self, procedure: Procedure, parameter: Parameter, place: int, pokes: list[tuple[int, bytes]]) -> Argument:
+    def _array(
+        self, procedure: Procedure, parameter: Parameter, place: int, pokes: list[tuple[int, bytes]]
+    ) -> Argument:
         chance, name = self.chance, parameter.name
         if parameter.kind == "WEIGHT" and chance.random() < 0.5:
             return ("number", chance.choice((10, 11)))
@@ -263,7 +270,9 @@ class Drawer:
         if "ranges" in name:
             values = [0, 0, 1] * 8
         elif parameter.kind in ("RANK", "RANK_NNI"):
-            values = [chance.randrange(self.ranks) if procedure.base != "MPI_Group_incl" else place for place in range(length)]
+            values = [
+                chance.randrange(self.ranks) if procedure.base != "MPI_Group_incl" else place for place in range(length)
+            ]
         elif name in ("index", "degrees", "dims") or "psizes" in name:
             values = [1] * length
         elif "gsizes" in name or name == "array_of_sizes":
@@ -281,7 +290,9 @@ class Drawer:
             values = [step * place for place in range(length)]
         else:
             values = [chance.choice((0, 1, 1, 2)) for _ in range(length)]
-        pokes.append((_POKES + place * _PAGE, b"".join(value.to_bytes(size, "little", signed=True) for value in values)))
+        pokes.append(
+            (_POKES + place * _PAGE, b"".join(value.to_bytes(size, "little", signed=True) for value in values))
+        )
         return ("arena", _POKES + place * _PAGE)
 
     # --- handles -------------------------------------------------------------------------------------------------
@@ -294,7 +305,9 @@ class Drawer:
         of, place = self.chance.choice([*self.made] or [("GROUP", 0)])
         return self._cell("cell", of, place)
 
-    def _handle(self, procedure: Procedure, parameter: Parameter, place: int, pokes: list[tuple[int, bytes]]) -> Argument:
+    def _handle(
+        self, procedure: Procedure, parameter: Parameter, place: int, pokes: list[tuple[int, bytes]]
+    ) -> Argument:
         chance, kind = self.chance, parameter.kind
         if parameter.array and kind == "DATATYPE" and parameter.direction == "in":
             if chance.random() < 0.3:
@@ -327,7 +340,9 @@ class Drawer:
             other = self._cell("at", chance.choice([*CLASSES]), chance.randrange(CELLS))
             return chance.choice((*_POINTERS, other, other, other, ("at", len(CLASSES) * CELLS - 1)))
         if parameter.kind in abi.HANDLE_OF_KIND:
-            number = chance.choice((0, 1, 0x3FF, 0x400, 0xFFFFF, 0x100000, 0x100001, 0x200003, -1, 1 << 31, *_SAFE_HANDLES))
+            number = chance.choice(
+                (0, 1, 0x3FF, 0x400, 0xFFFFF, 0x100000, 0x100001, 0x200003, -1, 1 << 31, *_SAFE_HANDLES)
+            )
             stale = self._cell("cell", "STALE")
             return chance.choice((("number", number), stale, stale, self._any_cell(), self._any_cell()))
         if parameter.name in ("dest", "source"):  # without the one that would be waited for
@@ -422,7 +437,9 @@ _PREDEFINED: Mapping[str, Sequence[int]] = {
     "GROUP": (0x109,),
 }
 _STANDARD = {"DATATYPE": 0.6, "OPERATION": 0.8, "INFO": 0.6, "GROUP": 0.1, "ERRHANDLER": 0.5}
-_SAFE_HANDLES = tuple(value for handle in abi.HANDLES if handle.kind != "ERRHANDLER" for value in handle.values.values())
+_SAFE_HANDLES = tuple(
+    value for handle in abi.HANDLES if handle.kind != "ERRHANDLER" for value in handle.values.values()
+)
 _CLASS_NAMES = {handle.name: handle.kind for handle in abi.HANDLES} | {
     "commkey": "COMM_KEYVAL", "typekey": "TYPE_KEYVAL", "winkey": "WIN_KEYVAL", "type": "DATATYPE", "code": "CODE",
 }  # fmt: skip

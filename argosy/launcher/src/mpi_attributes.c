@@ -6,6 +6,8 @@
  * - A freed key can still be named while an attribute has it (MPI 5.0, section 7.7.2), by a copy of its number. The
  *   node's key is freed once only: some libraries count every call.
  * - An attribute's value is the guest's 32-bit word, kept by MPI in a pointer's low half; it is never dereferenced.
+ * - While a function of the guest runs for an attribute of an object, that object is neither freed nor given other
+ *   attributes: libraries walk its list of them meanwhile, and end in assertions of their own or use what is gone.
  * - What MPI gives by address (MPI_TAG_UB and the like) is copied into a cell of guest memory that stays.
  */
 #include "mpi_callbacks.h"
@@ -33,7 +35,31 @@ static struct key *key_find(int32_t number, enum of of) {
 
 /* --- the functions that MPI calls -------------------------------------------------------------------------------- */
 
-static int copy_attribute(uint32_t object, struct key *key, void *value, void *copy, int *flag) {
+/* The objects whose attributes' functions run now, innermost first. */
+struct running {
+    const struct running *outer;
+    uint64_t host;
+};
+static const struct running *running;
+
+bool attributes_in_use(uint64_t host) {
+    for (const struct running *one = running; one != NULL; one = one->outer) {
+        if (one->host == host) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void run(uint64_t host, uint32_t function, const char *signature, wasmtime_val_raw_t *values, size_t count,
+                const char *what) {
+    const struct running here = {running, host};
+    running = &here;
+    guest_call(function, signature, values, count, what);
+    running = here.outer;
+}
+
+static int copy_attribute(uint64_t host, uint32_t object, struct key *key, void *value, void *copy, int *flag) {
     uint64_t mark = lent_mark();
     uint32_t cells = lent_take(16, "attribute copy function");
     put32(cells, 0);
@@ -41,7 +67,7 @@ static int copy_attribute(uint32_t object, struct key *key, void *value, void *c
     wasmtime_val_raw_t values[6] = {
         {.i32 = (int32_t)object},           {.i32 = key->number}, {.i32 = (int32_t)key->extra},
         {.i32 = (int32_t)(uintptr_t)value}, {.i32 = (int32_t)cells},  {.i32 = (int32_t)(cells + 8)}};
-    guest_call(key->copy, "iiiiii:i", values, 6, "attribute copy function");
+    run(host, key->copy, "iiiiii:i", values, 6, "attribute copy function");
     void *copied = (void *)(uintptr_t)(uint32_t)get32(cells);
     *flag = get32(cells + 8) != 0;
     lent_release(mark);
@@ -53,12 +79,12 @@ static int copy_attribute(uint32_t object, struct key *key, void *value, void *c
     return code;
 }
 
-static int delete_attribute(uint32_t object, struct key *key, void *value) {
+static int delete_attribute(uint64_t host, uint32_t object, struct key *key, void *value) {
     wasmtime_val_raw_t values[4] = {{.i32 = (int32_t)object},
                                     {.i32 = key->number},
                                     {.i32 = (int32_t)(uintptr_t)value},
                                     {.i32 = (int32_t)key->extra}};
-    guest_call(key->delete, "iiii:i", values, 4, "attribute delete function");
+    run(host, key->delete, "iiii:i", values, 4, "attribute delete function");
     int code = error_in(values[0].i32);
     key->attributes -= code == MPI_SUCCESS && key->attributes > 0;
     return code;
@@ -80,32 +106,32 @@ static int32_t attribute_set(struct key *key, int code) {
 static int comm_copy(MPI_Comm host, int number, void *extra, void *value, void *copy, int *flag) {
     (void)number;
     HANDLE_OF(comm)
-    return copy_attribute(object, extra, value, copy, flag);
+    return copy_attribute(comm_pack(host), object, extra, value, copy, flag);
 }
 static int comm_delete(MPI_Comm host, int number, void *value, void *extra) {
     (void)number;
     HANDLE_OF(comm)
-    return delete_attribute(object, extra, value);
+    return delete_attribute(comm_pack(host), object, extra, value);
 }
 static int type_copy(MPI_Datatype host, int number, void *extra, void *value, void *copy, int *flag) {
     (void)number;
     HANDLE_OF(datatype)
-    return copy_attribute(object, extra, value, copy, flag);
+    return copy_attribute(datatype_pack(host), object, extra, value, copy, flag);
 }
 static int type_delete(MPI_Datatype host, int number, void *value, void *extra) {
     (void)number;
     HANDLE_OF(datatype)
-    return delete_attribute(object, extra, value);
+    return delete_attribute(datatype_pack(host), object, extra, value);
 }
 static int win_copy(MPI_Win host, int number, void *extra, void *value, void *copy, int *flag) {
     (void)number;
     HANDLE_OF(win)
-    return copy_attribute(object, extra, value, copy, flag);
+    return copy_attribute(win_pack(host), object, extra, value, copy, flag);
 }
 static int win_delete(MPI_Win host, int number, void *value, void *extra) {
     (void)number;
     HANDLE_OF(win)
-    return delete_attribute(object, extra, value);
+    return delete_attribute(win_pack(host), object, extra, value);
 }
 
 /* --- keys -------------------------------------------------------------------------------------------------------- */
@@ -210,7 +236,7 @@ IMPORT(MPI_Comm_set_attr) {
     struct key *key = key_find(v[1].i32, OF_COMM);
     if (comm == NULL) {
         v[0].i32 = refuse(MPI_COMM_WORLD, here, "comm", ABI_MPI_ERR_COMM);
-    } else if (key == NULL) {
+    } else if (key == NULL || attributes_in_use(comm_pack(comm->host))) {
         v[0].i32 = refuse(comm->host, here, "comm_keyval", ABI_MPI_ERR_KEYVAL);
     } else {
         v[0].i32 = attribute_set(key, MPI_Comm_set_attr(comm->host, key->host, (void *)(uintptr_t)(uint32_t)v[2].i32));
@@ -224,7 +250,7 @@ IMPORT(MPI_Comm_delete_attr) {
     struct key *key = key_find(v[1].i32, OF_COMM);
     if (comm == NULL) {
         v[0].i32 = refuse(MPI_COMM_WORLD, here, "comm", ABI_MPI_ERR_COMM);
-    } else if (key == NULL) {
+    } else if (key == NULL || attributes_in_use(comm_pack(comm->host))) {
         v[0].i32 = refuse(comm->host, here, "comm_keyval", ABI_MPI_ERR_KEYVAL);
     } else {
         v[0].i32 = error_out(MPI_Comm_delete_attr(comm->host, key->host));
@@ -264,6 +290,15 @@ static bool of_type(wasmtime_val_raw_t *v, const char *here, struct type_info **
     return true;
 }
 
+/* Whether its attributes may change now; false with the answer in v[0]. */
+static bool type_changes(wasmtime_val_raw_t *v, const char *here, const struct type_info *type) {
+    if (!attributes_in_use(datatype_pack(type->host))) {
+        return true;
+    }
+    v[0].i32 = refuse(MPI_COMM_WORLD, here, "type_keyval", ABI_MPI_ERR_KEYVAL);
+    return false;
+}
+
 IMPORT(MPI_Type_get_attr) {
     ENTER("MPI_Type_get_attr")
     struct type_info *type;
@@ -293,7 +328,7 @@ IMPORT(MPI_Type_set_attr) {
     ENTER("MPI_Type_set_attr")
     struct type_info *type;
     struct key *key;
-    if (of_type(v, here, &type, &key)) {
+    if (of_type(v, here, &type, &key) && type_changes(v, here, type)) {
         v[0].i32 = attribute_set(key, MPI_Type_set_attr(type->host, key->host, (void *)(uintptr_t)(uint32_t)v[2].i32));
     }
     return NULL;
@@ -303,7 +338,7 @@ IMPORT(MPI_Type_delete_attr) {
     ENTER("MPI_Type_delete_attr")
     struct type_info *type;
     struct key *key;
-    if (of_type(v, here, &type, &key)) {
+    if (of_type(v, here, &type, &key) && type_changes(v, here, type)) {
         v[0].i32 = error_out(MPI_Type_delete_attr(type->host, key->host));
     }
     return NULL;
@@ -380,11 +415,20 @@ IMPORT(MPI_Win_get_attr) {
     return NULL;
 }
 
+/* Whether its attributes may change now; false with the answer in v[0]. */
+static bool win_changes(wasmtime_val_raw_t *v, const char *here, const struct win_info *win) {
+    if (!attributes_in_use(win_pack(win->host))) {
+        return true;
+    }
+    v[0].i32 = refuse_win(win->host, here, "win_keyval", ABI_MPI_ERR_KEYVAL);
+    return false;
+}
+
 IMPORT(MPI_Win_set_attr) {
     ENTER("MPI_Win_set_attr")
     struct win_info *win;
     struct key *key;
-    if (of_win(v, here, &win, &key)) {
+    if (of_win(v, here, &win, &key) && win_changes(v, here, win)) {
         v[0].i32 = attribute_set(key, MPI_Win_set_attr(win->host, key->host, (void *)(uintptr_t)(uint32_t)v[2].i32));
     }
     return NULL;
@@ -394,7 +438,7 @@ IMPORT(MPI_Win_delete_attr) {
     ENTER("MPI_Win_delete_attr")
     struct win_info *win;
     struct key *key;
-    if (of_win(v, here, &win, &key)) {
+    if (of_win(v, here, &win, &key) && win_changes(v, here, win)) {
         v[0].i32 = error_out(MPI_Win_delete_attr(win->host, key->host));
     }
     return NULL;

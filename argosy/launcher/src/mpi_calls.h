@@ -108,6 +108,8 @@ bool neighbors_fit(const struct comm_info *comm, int32_t rank, int32_t most);
 
 /* Ranks of a group, where allowed with MPI_PROC_NULL; ranges of them as triplets (first, last, stride); ranks of a
  * communicator. False when there is one that is not. */
+/* What of `info` says how to split; made anew where it is not MPI_INFO_NULL or `info` itself. */
+MPI_Info split_info(int split_type, MPI_Info info);
 bool group_ranks_in(MPI_Group group, int *ranks, int64_t count, bool null);
 bool group_ranges_in(MPI_Group group, const int *ranges, int64_t count);
 bool comm_ranks_in(const struct comm_info *comm, const int *ranks, int64_t count);

@@ -24,6 +24,8 @@ struct slot {
     uint32_t next_free;
     uint32_t mark; /* the array of requests that it was last seen in */
     int32_t sort, parts; /* of a request: enum request_sort, and how many partitions it has */
+    bool active;         /* of a request that restarts: it has been started and not completed */
+    uint8_t *given;      /* of a request that gives partitions: which it has given since its start */
 };
 
 struct handles {
@@ -81,6 +83,9 @@ struct slot *slot_of_host(struct handles *handles, uint64_t host);
     void name##_drop(int32_t guest);
 
 #include "mpi_handle_classes.h"
+
+/* Does a function of the guest run for an attribute of this communicator, datatype, window? Then it must stay. */
+bool attributes_in_use(uint64_t host);
 
 /* Communicators. */
 struct comm_info {
@@ -166,12 +171,25 @@ void type_committed(uint32_t guest);
 extern uint64_t datatype_drops; /* how many handles of datatypes were dropped */
 extern struct type_info type_predefined[0x200]; /* by guest handle - 0x200, generated */
 
+enum { MOST_PARTITIONS = 1 << 24 }; /* of a request; we keep a byte for each */
 /* Requests own the memory that their call needs until they complete. */
-enum request_sort { REQUEST_ONCE, REQUEST_RESTARTS, REQUEST_GIVES_PARTS, REQUEST_TAKES_PARTS };
+enum request_sort {
+    REQUEST_ONCE,
+    REQUEST_COLLECTIVE, /* once, and neither freed nor cancelled: MPI 5.0, section 6.12 */
+    REQUEST_RESTARTS,   /* this and all below */
+    REQUEST_RESTARTS_ALL, /* a collective */
+    REQUEST_GIVES_PARTS,
+    REQUEST_TAKES_PARTS,
+};
 uint32_t request_out_with(MPI_Request host, struct scratch *owned, enum request_sort sort, int32_t parts);
 /* May it be started again? Has it these partitions, to give or to take? Libraries look into requests unasked. */
 bool request_restarts(int32_t guest);
 bool request_parts(int32_t guest, bool gives, int32_t low, int32_t high);
+bool request_listed_parts(int32_t guest, const int *list, int64_t length);
+bool request_frees(int32_t guest);
+bool request_cancels(int32_t guest);
+void request_started(int32_t guest);
+void request_rested(int32_t guest); /* a call has completed it */
 void request_forget(int32_t guest); /* drop the handle, not the memory: the request may be active */
 
 #endif

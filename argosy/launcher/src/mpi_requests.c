@@ -6,6 +6,8 @@
  * - MPI sets a completed non-persistent request to MPI_REQUEST_NULL: only then is its slot dropped and the guest's
  *   handle set to MPI_REQUEST_NULL.
  * - A request may stand only once in an array: a library that is given one twice frees it twice.
+ * - A request that restarts is `active` from its start until a call has completed it. Libraries do not look whether it is
+ *   when it is started again, freed, or given a partition once more, and end in their own assertions: we do.
  */
 #include "mpi_buffers.h"
 
@@ -18,23 +20,84 @@ uint32_t request_out_with(MPI_Request host, struct scratch *owned, enum request_
     struct slot *slot;
     uint32_t made = slot_new(&request_handles, request_pack(host), &slot);
     if (made != 0) {
-        slot->extra = owned->first;
-        owned->first = NULL;
         slot->sort = sort;
         slot->parts = parts;
+        slot->active = false;
+        slot->given = sort == REQUEST_GIVES_PARTS ? scratch_take(owned, (uint64_t)parts) : NULL;
+        slot->extra = owned->first;
+        owned->first = NULL;
     }
     return made;
 }
 
 bool request_restarts(int32_t guest_handle) {
     struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
-    return slot != NULL && slot->sort != REQUEST_ONCE;
+    return slot != NULL && slot->sort >= REQUEST_RESTARTS && !slot->active;
+}
+
+void request_started(int32_t guest_handle) {
+    struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
+    if (slot != NULL) {
+        slot->active = true;
+        if (slot->given != NULL) {
+            memset(slot->given, 0, (size_t)slot->parts);
+        }
+    }
+}
+
+void request_rested(int32_t guest_handle) {
+    struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
+    if (slot != NULL) {
+        slot->active = false;
+    }
+}
+
+/* Whether a request that restarts is idle, or can be made so at once. */
+static bool settles(struct slot *slot) {
+    MPI_Request host = request_unpack(slot->host);
+    int flag = !slot->active;
+    if (slot->active && MPI_Request_get_status(host, &flag, MPI_STATUS_IGNORE) == MPI_SUCCESS && flag) {
+        MPI_Wait(&host, MPI_STATUS_IGNORE);
+        slot->active = false;
+    }
+    return flag;
+}
+
+bool request_frees(int32_t guest_handle) {
+    struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
+    return slot == NULL || slot->sort == REQUEST_ONCE || slot->sort == REQUEST_RESTARTS ||
+           (slot->sort != REQUEST_COLLECTIVE && settles(slot));
+}
+
+bool request_cancels(int32_t guest_handle) {
+    struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
+    return slot != NULL && (slot->sort == REQUEST_ONCE || slot->sort == REQUEST_RESTARTS);
 }
 
 bool request_parts(int32_t guest_handle, bool gives, int32_t low, int32_t high) {
     struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
-    return slot != NULL && slot->sort == (gives ? REQUEST_GIVES_PARTS : REQUEST_TAKES_PARTS) && low >= 0 &&
-           low <= high && high < slot->parts;
+    if (slot == NULL || slot->sort != (gives ? REQUEST_GIVES_PARTS : REQUEST_TAKES_PARTS) || low < 0 || low > high ||
+        high >= slot->parts) {
+        return false;
+    }
+    for (int32_t i = low; gives && i <= high; i++) {
+        if (!slot->active || slot->given == NULL || slot->given[i]) {
+            return false;
+        }
+    }
+    if (gives) {
+        memset(slot->given + low, 1, (size_t)(high - low) + 1);
+    }
+    return true;
+}
+
+bool request_listed_parts(int32_t guest_handle, const int *list, int64_t length) {
+    for (int64_t i = 0; i < length; i++) {
+        if (!request_parts(guest_handle, true, list[i], list[i])) {
+            return false;
+        }
+    }
+    return length >= 0;
 }
 
 void request_drop(int32_t guest_handle) {
@@ -123,6 +186,24 @@ static const char *batch_open(struct batch *batch, int32_t count, uint32_t addre
     return NULL;
 }
 
+/* What restarts and has completed is idle; after an error, what MPI says has. */
+static void batch_rest(struct batch *batch, int64_t i, bool certain) {
+    struct slot *slot = slot_find(&request_handles, (uint32_t)get32(batch->address + (uint32_t)i * 4));
+    if (slot != NULL && slot->active) {
+        if (certain) {
+            slot->active = false;
+        } else {
+            settles(slot);
+        }
+    }
+}
+
+static void batch_rest_all(struct batch *batch, bool certain) {
+    for (int64_t i = 0; i < batch->count; i++) {
+        batch_rest(batch, i, certain);
+    }
+}
+
 /* Null in the guest's array what MPI has completed. */
 static void batch_settle(struct batch *batch) {
     for (int64_t i = 0; i < batch->count; i++) {
@@ -184,6 +265,9 @@ IMPORT(MPI_Startall) {
         }
     }
     int code = MPI_Startall((int)batch.count, batch.hosts);
+    for (int64_t i = 0; code == MPI_SUCCESS && i < batch.count; i++) {
+        request_started(get32(batch.address + (uint32_t)i * 4));
+    }
     return finish(&batch, v, code);
 }
 
@@ -192,6 +276,7 @@ IMPORT(MPI_Waitall) {
     OPEN(v[0].i32, v[1].i32, true, v[2].i32)
     int code = MPI_Waitall((int)batch.count, batch.hosts, batch.statuses);
     batch_settle(&batch);
+    batch_rest_all(&batch, code == MPI_SUCCESS);
     batch_statuses(&batch, batch.count, code);
     return finish(&batch, v, code);
 }
@@ -203,6 +288,9 @@ IMPORT(MPI_Testall) {
     int flag = 0;
     int code = MPI_Testall((int)batch.count, batch.hosts, &flag, batch.statuses);
     batch_settle(&batch);
+    if (flag || code != MPI_SUCCESS) {
+        batch_rest_all(&batch, code == MPI_SUCCESS);
+    }
     if (flag) {
         batch_statuses(&batch, batch.count, code);
     }
@@ -228,6 +316,9 @@ IMPORT(MPI_Waitany) {
     memset(&status, 0, sizeof status);
     int code = MPI_Waitany((int)batch.count, batch.hosts, &index, &status);
     batch_settle(&batch);
+    if (index >= 0 && index < batch.count) {
+        batch_rest(&batch, index, code == MPI_SUCCESS);
+    }
     put32((uint32_t)v[2].i32, undefined_out(index));
     if (v[3].i32 != 0) {
         status_out((uint32_t)v[3].i32, &status, false);
@@ -249,6 +340,9 @@ IMPORT(MPI_Testany) {
     memset(&status, 0, sizeof status);
     int code = MPI_Testany((int)batch.count, batch.hosts, &index, &flag, &status);
     batch_settle(&batch);
+    if (index >= 0 && index < batch.count) {
+        batch_rest(&batch, index, code == MPI_SUCCESS);
+    }
     put32((uint32_t)v[2].i32, undefined_out(index));
     put32((uint32_t)v[3].i32, flag);
     if (flag && v[4].i32 != 0) {
@@ -258,7 +352,7 @@ IMPORT(MPI_Testany) {
 }
 
 /* MPI_Waitsome and MPI_Testsome differ in the function alone. */
-static wasm_trap_t *some(wasmtime_val_raw_t *v, const char *here,
+static wasm_trap_t *some(wasmtime_val_raw_t *v, const char *here, bool completes,
                          int (*function)(int, MPI_Request *, int *, int *, MPI_Status *)) {
     OPEN(v[0].i32, v[1].i32, true, v[4].i32)
     NEED_ROOM(2, "outcount")
@@ -274,6 +368,9 @@ static wasm_trap_t *some(wasmtime_val_raw_t *v, const char *here,
     int done = 0;
     int code = function((int)batch.count, batch.hosts, &done, indices, batch.statuses);
     batch_settle(&batch);
+    for (int i = 0; completes && i < done && i < batch.count; i++) {
+        batch_rest(&batch, indices[i], code == MPI_SUCCESS);
+    }
     if (done != MPI_UNDEFINED) {
         for (int i = 0; i < done && i < batch.count; i++) {
             put32((uint32_t)v[3].i32 + (uint32_t)i * 4, indices[i]);
@@ -286,12 +383,12 @@ static wasm_trap_t *some(wasmtime_val_raw_t *v, const char *here,
 
 IMPORT(MPI_Waitsome) {
     ENTER("MPI_Waitsome")
-    return some(v, here, MPI_Waitsome);
+    return some(v, here, true, MPI_Waitsome);
 }
 
 IMPORT(MPI_Testsome) {
     ENTER("MPI_Testsome")
-    return some(v, here, MPI_Testsome);
+    return some(v, here, true, MPI_Testsome);
 }
 
 /* --- statuses of requests that stay (MPI-4.1) ------------------------------------------------------------------- */
@@ -337,6 +434,6 @@ static int get_status_some(int count, MPI_Request *requests, int *done, int *ind
 
 IMPORT(MPI_Request_get_status_some) {
     ENTER("MPI_Request_get_status_some")
-    return some(v, here, get_status_some);
+    return some(v, here, false, get_status_some);
 }
 #endif

@@ -215,7 +215,7 @@ static wasm_trap_t *idup(wasmtime_val_raw_t *v, const char *here, int comm_at, i
     int code = MPI_Comm_idup(comm->host, &made->host, &request);
 #endif
     struct scratch nothing = {NULL};
-    uint32_t pending = code == MPI_SUCCESS ? request_out_with(request, &nothing, REQUEST_ONCE, 0) : 0;
+    uint32_t pending = code == MPI_SUCCESS ? request_out_with(request, &nothing, REQUEST_COLLECTIVE, 0) : 0;
     if (code != MPI_SUCCESS) {
         comm_drop((int32_t)handle);
     } else if (pending == 0) {

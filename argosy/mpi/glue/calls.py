@@ -74,6 +74,10 @@ def _conditions(call: Call) -> None:
     for parameter in call.procedure.parameters:
         if (base, parameter.name) in knowledge.PASSED:
             call.passed[parameter.name] = call.filled(knowledge.PASSED[base, parameter.name])
+    if base in knowledge.BEFORE:
+        call.add(Order.BOUND, knowledge.BEFORE[base])
+    if base in knowledge.SETTLE:
+        call.settle.append(knowledge.SETTLE[base])
     if base in knowledge.AFTER:
         call.after.append(call.filled(knowledge.AFTER[base]))
 
@@ -92,11 +96,11 @@ def _text(call: Call) -> str:
     elif procedure.return_kind != "ERROR_CODE":
         raise NotExpressibleError(f"{procedure.name} returns {procedure.return_kind}")
     elif call.after:
-        lines += [f"    int code = {called};", "    if (UNLIKELY(code != MPI_SUCCESS)) {"]
+        lines += [f"    int code = {called};", *call.settle, "    if (UNLIKELY(code != MPI_SUCCESS)) {"]
         lines += ["        v[0].i32 = error_out(code);", "        goto done;", "    }"]
         lines += [*call.after, "    v[0].i32 = ABI_MPI_SUCCESS;"]
     else:
-        lines += [f"    int code = {called};", "    v[0].i32 = error_out(code);"]
+        lines += [f"    int code = {called};", *call.settle, "    v[0].i32 = error_out(code);"]
     if any("goto done" in line for line in lines):
         lines.append("done:")
         lines += ["    scratch_free(&scratch);"] if call.uses_scratch else []

@@ -141,8 +141,19 @@ INTRA = re.compile(
     r"MPI_(I?(ex)?scan(_init)?|Exscan\w*|Scan\w*|\w*(Cart|Graph|graph)_(create|map)\w*|Comm_create_group|File_open)"
 )
 
-# What sort of request a procedure makes, by the end of its name; all others complete once.
-REQUESTS = {"Psend_init": "GIVES_PARTS", "Precv_init": "TAKES_PARTS", "_init": "RESTARTS"}
+# What sort of request a procedure makes; all others complete once and may be freed before.
+REQUESTS = (
+    (re.compile(r"MPI_Psend_init"), "GIVES_PARTS"),
+    (re.compile(r"MPI_Precv_init"), "TAKES_PARTS"),
+    (re.compile(r"MPI_([BRS]?[Ss]end|Recv)_init"), "RESTARTS"),
+    (re.compile(r"MPI_\w+_init"), "RESTARTS_ALL"),
+    (
+        re.compile(
+            r"MPI_I(neighbor_\w+|barrier|bcast|(all)?gatherv?|scatterv?|alltoall[vw]?|(all)?reduce\w*|(ex)?scan)"
+        ),
+        "COLLECTIVE",
+    ),
+)
 
 # What else has to hold when everything has been read: the argument that is wrong otherwise, the condition, the class.
 CONDITIONS: Mapping[str, tuple[str, str, str]] = {
@@ -155,12 +166,21 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
     ),
     "MPI_Pready_list": (
         "array_of_partitions",
-        "request_parts({request}, true, (int)LEAST(array_of_partitions, {length}),"
-        " (int)FARTHEST(array_of_partitions, {length}))",
+        "request_listed_parts({request}, array_of_partitions, {length})",
         "REQUEST",
     ),
+    "MPI_Comm_free": ("comm", "!attributes_in_use(comm_pack(comm))", "COMM"),
+    "MPI_Comm_disconnect": ("comm", "!attributes_in_use(comm_pack(comm))", "COMM"),
+    "MPI_Win_free": ("win", "!attributes_in_use(win_pack(win))", "WIN"),
+    "MPI_Request_free": ("request", "request_frees(request_handle)", "REQUEST"),
+    "MPI_Cancel": ("request", "request_cancels(request_handle)", "REQUEST"),
+    "MPI_Psend_init": ("partitions", "({partitions} <= MOST_PARTITIONS)", "ARG"),
     "MPI_Parrived": ("partition", "request_parts({request}, false, {partition}, {partition})", "REQUEST"),
-    "MPI_Type_free": ("datatype", "(uint32_t)datatype_handle >= HANDLE_FIRST_DYNAMIC", "TYPE"),
+    "MPI_Type_free": (
+        "datatype",
+        "(uint32_t)datatype_handle >= HANDLE_FIRST_DYNAMIC && !attributes_in_use(datatype_pack(datatype))",
+        "TYPE",
+    ),
     "MPI_Pack_external": ("datatype", "quads_travel(datatype)", "TYPE"),
     "MPI_Unpack_external": ("datatype", "quads_travel(datatype)", "TYPE"),
 }
@@ -184,8 +204,20 @@ RESULTS: Mapping[tuple[str, str], str] = {
     ("MPI_Get_elements_x", "count"): "elements_out(datatype, count)",
 }
 
+# What else happens ahead of MPI's call, and after it in any case. MPICH 5.0
+# sets the hints of a communicator even where it makes none.
+BEFORE: Mapping[str, str] = {
+    "MPI_Comm_split_type": "    MPI_Info given = info;\n    info = split_info(split_type, given);",
+}
+SETTLE: Mapping[str, str] = {
+    "MPI_Comm_split_type": "    if (info != given && info != MPI_INFO_NULL) { MPI_Info_free(&info); }",
+}
+
 # What else a success means.
 AFTER: Mapping[str, str] = {
+    "MPI_Start": "    request_started(request_handle);",
+    "MPI_Wait": "    request_rested(request_handle);",
+    "MPI_Test": "    if (flag) {{ request_rested(request_handle); }}",
     "MPI_Type_commit": "    type_committed((uint32_t)datatype_handle);",
     **{
         f"MPI_Type_{name}": "    type_made(newtype_handle, oldtype);"

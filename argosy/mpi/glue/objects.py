@@ -98,9 +98,7 @@ def _handle_out(call: Call, parameter: Parameter, handle: abi.HandleClass) -> No
     if parameter.kind == "REQUEST":
         call.uses_scratch = True
         partitions = call.value("partitions") if "partitions" in call.index else "0"
-        sort = next(
-            (sort for ending, sort in knowledge.REQUESTS.items() if call.procedure.base.endswith(ending)), "ONCE"
-        )
+        sort = next((sort for made, sort in knowledge.REQUESTS if made.fullmatch(call.procedure.base)), "ONCE")
         made = f"request_out_with({name}, &scratch, REQUEST_{sort}, {partitions})"
     else:
         again = parameter.kind == "ERRHANDLER" or "f90" in call.procedure.name
@@ -132,7 +130,8 @@ def _handle_inout(call: Call, parameter: Parameter, handle: abi.HandleClass) -> 
     if parameter.direction == "in":
         return
     drop = "request_forget" if call.procedure.base == "MPI_Request_free" else f"{handle.name}_drop"
-    call.after += [
+    # A receive that fails has completed nevertheless.
+    call.settle += [
         f"    if ({name} == {handle.null}) {{",
         f"        {drop}({name}_handle);",
         f"        put32({at}, ABI_{handle.null});",
