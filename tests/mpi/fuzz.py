@@ -43,7 +43,7 @@ from argosy.mpi import binding
 from argosy.mpi.api import Procedure
 from argosy.site import precompile, run
 
-SECONDS = 10.0  # a sequence takes a tenth of one; what takes longer waits for what never comes
+SECONDS = 6.0  # a sequence takes a tenth of one; what takes longer waits for what never comes
 _FAULT = re.compile(
     r"runtime error:|AddressSanitizer|Assertion failed|assertion .*failed|stack smashing|corrupted|double free"
     r"|free\(\): |malloc\(\): |realloc\(\): |munmap_chunk|Segmentation fault|Process received signal|Floating point exc"

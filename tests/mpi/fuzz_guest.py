@@ -57,7 +57,7 @@ static _Alignas(4096) unsigned char arena[%(arena)d];
 static unsigned cells[%(classes)d][%(cells)d];
 static const unsigned nulls[%(classes)d] = {%(nulls)s};
 static unsigned char *sequence, *sequence_end;
-static int trace, rank, depth, buffered;
+static int trace, rank, depth, buffered, posted;
 static const unsigned char *bodies[64];
 static int body_at[64];
 
@@ -109,7 +109,7 @@ static void no_more(MPI_Request *request) {
 
 %(callers)s
 
-enum { FREELY, WAIT, WAITALL, RECEIVE, SEND, BOTH, DETACH, BUFFERED, WINDOW, EPOCH };
+enum { FREELY, WAIT, WAITALL, RECEIVE, SEND, BOTH, DETACH, BUFFERED, WINDOW, EPOCH, POST, START };
 static const struct { word (*call)(const word *v); unsigned char guard, a, b, c, d, e; } calls[] = {
 %(table)s
 };
@@ -137,11 +137,14 @@ static int perform(int number, const word *v) {
         if (MPI_Win_test((MPI_Win)(size_t)v[a], &flag) == 0) return flag - 1;
         break;
     }
+    case START: if (posted == 0) return -1; break;
     case BUFFERED: buffered++; break;
     default: break;
     }
     int result = (int)calls[number].call(v);
     no_more(&guard);
+    if (result == 0 && calls[number].guard == POST) posted++;
+    if (result == 0 && calls[number].guard == START) posted--;
     if (result == 0 && calls[number].guard == WINDOW) MPI_Win_set_errhandler(*(MPI_Win *)(size_t)v[a], MPI_ERRORS_RETURN);
     return result;
 }
@@ -252,6 +255,8 @@ _WAITING: dict[str, tuple[str, tuple[str, ...]]] = {
     "MPI_Sendrecv": ("BOTH", ("dest", "sendtag", "source", "recvtag", "comm")),
     "MPI_Sendrecv_replace": ("BOTH", ("dest", "sendtag", "source", "recvtag", "comm")),
     "MPI_Win_wait": ("EPOCH", ("win",)),
+    "MPI_Win_post": ("POST", ()),
+    "MPI_Win_start": ("START", ()),
     "MPI_Bsend": ("BUFFERED", ()),
     "MPI_Ibsend": ("BUFFERED", ()),
     "MPI_Bsend_init": ("BUFFERED", ()),

@@ -94,10 +94,14 @@ bool request_parts(int32_t guest_handle, bool gives, int32_t low, int32_t high) 
 bool request_listed_parts(int32_t guest_handle, const int *list, int64_t length) {
     for (int64_t i = 0; i < length; i++) {
         if (!request_parts(guest_handle, true, list[i], list[i])) {
+            struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
+            while (i-- > 0) { /* none is given */
+                slot->given[list[i]] = 0;
+            }
             return false;
         }
     }
-    return length >= 0;
+    return true;
 }
 
 void request_drop(int32_t guest_handle) {
