@@ -1,8 +1,8 @@
 """Fuzzes the launcher with sequences of MPI calls, right and wrong: handles made, freed, used again, mixed up.
 
-Each sequence runs in a launcher of its own, as one rank (or two, with --ranks 2). A launcher that ends by a signal, in a
-library's assertion, or with a sanitizer's report is a finding: the sequence is cut down to the calls that it takes, saved
-in --save, and printed as calls. That the job ends because the guest asked for it, or waits for ever, is none.
+Each sequence runs in a launcher of its own, as one rank (or two, with --ranks 2). A launcher that ends by a signal, in
+a library's assertion, or with a sanitizer's report is a finding: the sequence is cut down to the calls that it takes,
+saved in --save, and printed as calls. That the job ends because the guest asked for it, or waits for ever, is none.
 
     python tests/mpi/fuzz.py --minutes 30 --seed 1                 the MPICH wheel, one rank
     python tests/mpi/fuzz.py --minutes 5 --library openmpi          Debian's Open MPI (also: mpich, abi)
@@ -10,9 +10,12 @@ in --save, and printed as calls. That the job ends because the guest asked for i
     python tests/mpi/fuzz.py --replay findings/1234.json            one saved sequence again, said call by call
 """
 
+# ruff: noqa: E402 (run as a script it has to find the tests' helpers and the package first)
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import json
 import os
 import random
@@ -37,7 +40,6 @@ import mpi_programs
 import sanitizers
 from fuzz_calls import Call, Drawer
 
-from argosy.launcher import build
 from argosy.model.digest import Digest
 from argosy.mpi import binding
 from argosy.mpi.api import Procedure
@@ -99,10 +101,8 @@ class Target:
             except subprocess.TimeoutExpired:
                 hung = True
             finally:
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.killpg(started.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
                 status = started.wait()
             said.seek(0)
             words = said.read(1 << 20).decode(errors="replace")
@@ -257,7 +257,7 @@ def fuzz(target: Target, *, seed: int, seconds: float, length: int, save: Path, 
         if seen[sign] > 1:  # known by now
             tally.findings.append(f"seed {number}: again {sign}")
             continue
-        fewer = minimized(calls, lambda some: target.perform(some).sign == outcome.sign, seconds=30)
+        fewer = minimized(calls, functools.partial(_same, target, outcome.sign), seconds=30)
         ending = target.perform(fewer)
         save.mkdir(parents=True, exist_ok=True)
         path = save / f"{target.library}-{target.ranks}-{number}.json"
@@ -267,6 +267,10 @@ def fuzz(target: Target, *, seed: int, seconds: float, length: int, save: Path, 
             f"--- finding: {path}", *map(str, fewer), _last_lines(ending.words), sep="\n", file=sys.stderr, flush=True
         )
     return tally
+
+
+def _same(target: Target, sign: str, calls: Sequence[Call]) -> bool:
+    return target.perform(calls).sign == sign
 
 
 def _line_of(words: str, place: int) -> str:

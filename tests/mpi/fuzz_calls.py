@@ -1,8 +1,8 @@
 """Draws sequences of MPI calls: mostly well formed, so that deep states are reached, and wrong ones among them.
 
 Arguments are drawn by the kinds of the standard's database, so a procedure that is newly bound comes in by itself.
-Handles live in cells; the model knows which cells probably hold one, and what made it. `stories` are orders of calls that
-chance would seldom find: a datatype freed while a message uses it, a handler that frees itself.
+Handles live in cells; the model knows which cells probably hold one, and what made it. `stories` are orders of calls
+that chance would seldom find: a datatype freed while a message uses it, a handler that frees itself.
 """
 
 from __future__ import annotations
@@ -76,21 +76,22 @@ _POINTERS: tuple[Argument, ...] = (
     *(("arena", value) for value in (0, 1, 3, ARENA - 1, _POKES)),
 )
 _STRINGS: Mapping[str, Sequence[bytes]] = {
-    "filename": (b"data0", b"data1", b"data2", b"data0", b"none/data", b".", b"", b"../data", b"ufs:data0", b"nfs:data1"),
+    "filename": (b"data0", b"data1", b"data2", b"data0", b"no/data", b".", b"", b"../a", b"ufs:data0", b"nfs:data1"),
     "datarep": (b"native", b"native", b"external32", b"internal", b"mine", b""),
     "key": (
         *(b"cb_buffer_size", b"cb_nodes", b"ind_rd_buffer_size", b"ind_wr_buffer_size", b"striping_unit"),
         *(b"striping_factor", b"romio_cb_read", b"romio_cb_write", b"romio_ds_read", b"romio_ds_write", b"no_locks"),
         *(b"romio_no_indep_rw", b"romio_min_fdomain_size", b"cb_config_list", b"romio_visibility_immediate"),
         *(b"same_size", b"same_disp_unit", b"accumulate_ops", b"accumulate_ordering", b"alloc_shared_noncontig"),
-        *(b"mpi_assert_no_any_tag", b"mpi_assert_allow_overtaking", b"mpi_assert_exact_length", b"mpi_hw_resource_type"),
+        *(b"mpi_assert_no_any_tag", b"mpi_assert_allow_overtaking", b"mpi_assert_exact_length",
+            b"mpi_hw_resource_type"),
         *(b"mpi_minimum_memory_alignment", b"mpi_memory_alloc_kinds", b"mpi_assert_memory_alloc_kinds", b"vci"),
-        *(b"access_style", b"collective_buffering", b"cb_block_size", b"chunked", b"io_node_list", b"nb_proc", b"", b"a"),
-        *(b"thread_level", b"mpi_size", b"wdir", b"path", b"soft", b"host", b"arch", b"k" * 254, b"k" * 255, b"k" * 300),
+        *(b"access_style", b"collective_buffering", b"cb_block_size", b"chunked", b"io_node_list", b"", b"a"),
+        *(b"thread_level", b"mpi_size", b"wdir", b"path", b"soft", b"host", b"k" * 254, b"k" * 255, b"k" * 300),
     ),
     "value": (
-        *(b"true", b"false", b"enable", b"disable", b"automatic", b"0", b"1", b"-1", b"64", b"4096", b"1048576", b"same_op"),
-        *(b"2147483647", b"2147483648", b"9223372036854775807", b"99999999999999999999", b"rar,war", b"none", b"", b"x"),
+        *(b"true", b"false", b"enable", b"disable", b"automatic", b"0", b"1", b"-1", b"64", b"4096", b"same_op"),
+        *(b"2147483647", b"2147483648", b"9223372036854775807", b"99999999999999999999", b"rar,war", b"none", b""),
         *(b"*:1", b"*:*", b"host:0", b"read_once,write_once", b"system:default", b"mpi,system", b"%s%n", b"v" * 1023),
         b"v" * 1100,
     ),

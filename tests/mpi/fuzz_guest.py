@@ -145,7 +145,8 @@ static int perform(int number, const word *v) {
     no_more(&guard);
     if (result == 0 && calls[number].guard == POST) posted++;
     if (result == 0 && calls[number].guard == START) posted--;
-    if (result == 0 && calls[number].guard == WINDOW) MPI_Win_set_errhandler(*(MPI_Win *)(size_t)v[a], MPI_ERRORS_RETURN);
+    if (result == 0 && calls[number].guard == WINDOW)
+        MPI_Win_set_errhandler(*(MPI_Win *)(size_t)v[a], MPI_ERRORS_RETURN);
     return result;
 }
 
@@ -289,7 +290,7 @@ def source(procedures: Sequence[Procedure]) -> str:
         "function_names": ", ".join(names),
         "callers": "\n".join(callers),
         "table": "\n".join(table),
-        **{name: number for name, number in SPECIAL.items()},
+        **SPECIAL,
     }
 
 

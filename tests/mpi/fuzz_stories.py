@@ -1,7 +1,7 @@
 """Orders of calls that reach deep states, one text each: what the fuzzer varies, interrupts and spoils.
 
-A line is a call: what it does not give is drawn. `$comm0` is a cell for a handle; `a|b` either; `?` stands before a line
-that may be left out; `@deleter1 CALL` is what that function of the guest does when it is called.
+A line is a call: what it does not give is drawn. `$comm0` is a cell for a handle; `a|b` either; `?` stands before a
+line that may be left out; `@deleter1 CALL` is what that function of the guest does when it is called.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ STORIES = (
     MPI_Request_free request=$request1
     MPI_Request_free request=$request0
     """,
-    # A collective of a duplicate that is freed while it is pending, with an operation and a datatype that are freed too.
+    # A collective of a duplicate that is freed while it is pending, as are its operation and its datatype.
     """
     MPI_Comm_dup comm=MPI_COMM_WORLD newcomm=$comm0
     MPI_Op_create user_fn=operation1|operation3 op=$op0
@@ -148,7 +148,8 @@ STORIES = (
     MPI_Win_fence win=$win0 assert=0
     MPI_Put origin_addr=buffer2 origin_count=4 origin_datatype=MPI_INT target_rank=0 target_count=4 \
 target_datatype=MPI_INT win=$win0
-    MPI_Accumulate origin_addr=buffer2 origin_datatype=MPI_INT target_rank=0 target_datatype=MPI_INT op=MPI_SUM win=$win0
+    MPI_Accumulate origin_addr=buffer2 origin_datatype=MPI_INT target_rank=0 target_datatype=MPI_INT op=MPI_SUM \
+win=$win0
     MPI_Get origin_addr=buffer3 origin_datatype=MPI_INT target_rank=0 target_datatype=MPI_INT win=$win0
     ? grow
     ? MPI_Win_free win=$win0
@@ -161,7 +162,8 @@ target_datatype=MPI_INT win=$win0
     MPI_Rput origin_addr=buffer2 origin_count=4 origin_datatype=MPI_INT target_rank=0 target_disp=0 target_count=4 \
 target_datatype=MPI_INT win=$win0 request=$request0
     MPI_Rget_accumulate origin_addr=buffer2 origin_count=1 origin_datatype=MPI_INT result_addr=buffer3 result_count=1 \
-result_datatype=MPI_INT target_rank=0 target_disp=0 target_count=1 target_datatype=MPI_INT op=MPI_SUM|MPI_NO_OP win=$win0 \
+result_datatype=MPI_INT target_rank=0 target_disp=0 target_count=1 target_datatype=MPI_INT op=MPI_SUM|MPI_NO_OP \
+win=$win0 \
 request=$request1
     MPI_Fetch_and_op origin_addr=buffer2 result_addr=buffer3 datatype=MPI_INT target_rank=0 op=MPI_SUM win=$win0
     ? MPI_Win_flush rank=0 win=$win0
@@ -265,7 +267,8 @@ comm=$comm0 request=$request0
     """,
     """
     MPI_Dist_graph_create_adjacent comm_old=MPI_COMM_SELF indegree=2 outdegree=2 comm_dist_graph=$comm0
-    MPI_Neighbor_alltoall sendbuf=buffer1 sendcount=1 sendtype=MPI_INT recvbuf=buffer2 recvcount=1 recvtype=MPI_INT comm=$comm0
+    MPI_Neighbor_alltoall sendbuf=buffer1 sendcount=1 sendtype=MPI_INT recvbuf=buffer2 recvcount=1 \
+recvtype=MPI_INT comm=$comm0
     MPI_Dist_graph_neighbors comm=$comm0 maxindegree=2 maxoutdegree=2
     MPI_Comm_dup comm=$comm0 newcomm=$comm1
     MPI_Comm_free comm=$comm0
@@ -285,7 +288,8 @@ request=$request0
     MPI_Type_free datatype=$type3
     MPI_Type_commit datatype=$type4
     MPI_Pack inbuf=buffer1 incount=2 datatype=$type4 outbuf=buffer3 outsize=4096 comm=MPI_COMM_SELF
-    MPI_Sendrecv sendbuf=buffer1 sendcount=1 sendtype=$type4 dest=0 sendtag=6 recvbuf=buffer2 recvcount=6 recvtype=MPI_INT \
+    MPI_Sendrecv sendbuf=buffer1 sendcount=1 sendtype=$type4 dest=0 sendtag=6 recvbuf=buffer2 recvcount=6 \
+recvtype=MPI_INT \
 source=0 recvtag=6 comm=MPI_COMM_SELF
     MPI_Type_free datatype=$type4
     """,

@@ -10,7 +10,7 @@ from mpi_programs import LIBRARIES
 
 PROGRAMS = (
     *("sentinels.c", "datatypes.c", "requests.c", "callbacks.c"),
-    *("errors.c", "collectives.c", "windows.c", "profile.c", "quads.c"),
+    *("errors.c", "collectives.c", "windows.c", "profile.c", "quads.c", "reuse.c"),
 )
 
 
@@ -24,6 +24,12 @@ def test_the_program_computes_what_the_standard_says(program: str, library: str)
 @pytest.mark.parametrize("library", ["wheel", "mpich"])
 def test_large_counts_reach_libraries_that_have_them(library: str) -> None:
     done = mpi_programs.start(mpi_programs.compiled("large.c"), library)
+    assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
+
+
+@pytest.mark.parametrize("library", ["wheel", "mpich"])
+def test_partitions_are_given_once(library: str) -> None:
+    done = mpi_programs.start(mpi_programs.compiled("partitions.c"), library)
     assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
 
 

@@ -35,8 +35,8 @@ class Call:
     """The pieces of one function while it is written.
 
     `before` holds what comes ahead of MPI's call, each piece with its place; `passed` the C expression that MPI gets
-    for a parameter; `settle` what follows in any case, `after` what follows a success. `handler` and `refuse_function` say whose error handler hears of a
-    wrong argument, `string_room` how long the string is that a length belongs to.
+    for a parameter; `settle` what follows in any case, `after` what follows a success. `handler` and `refuse_function`
+    say whose error handler hears of a wrong argument, `string_room` how long the string is that a length belongs to.
     """
 
     procedure: Procedure

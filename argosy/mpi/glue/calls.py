@@ -75,7 +75,7 @@ def _conditions(call: Call) -> None:
         if (base, parameter.name) in knowledge.PASSED:
             call.passed[parameter.name] = call.filled(knowledge.PASSED[base, parameter.name])
     if base in knowledge.BEFORE:
-        call.add(Order.BOUND, knowledge.BEFORE[base])
+        call.add(Order.LAST, knowledge.BEFORE[base])
     if base in knowledge.SETTLE:
         call.settle.append(knowledge.SETTLE[base])
     if base in knowledge.AFTER:

@@ -1,0 +1,52 @@
+"""Sequences of calls, drawn from fixed seeds, end no launcher: fuzz.py finds more, in more time."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import fuzz
+import fuzz_stories
+import pytest
+from fuzz_calls import Call, Drawer
+
+FEWEST_IMPORTS = 150  # that a few seconds reach with success; far fewer would mean that the fuzzer is blunt
+
+
+def _explained(tally: fuzz.Tally) -> str:
+    return "\n".join(tally.findings)
+
+
+@pytest.mark.parametrize("library", ["wheel", "openmpi"])
+def test_no_sequence_ends_the_launcher(library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARGOSY_MPICC", "")
+    aimed = fuzz.target(library)
+    tally = fuzz.fuzz(aimed, seed=1, seconds=60, sequences=24, length=80, save=tmp_path)
+    assert tally.findings == [], _explained(tally)
+    assert tally.ended["done"] >= 12, tally.ended
+    assert len(tally.succeeded) > FEWEST_IMPORTS
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_story_is_told_to_its_end_by_some_library(seed: int) -> None:
+    """A story that names a parameter or a function that does not exist would be left out without a word."""
+    from argosy.mpi import binding
+
+    drawer = Drawer(random.Random(seed), list(binding.imports().values()), ranks=2)
+    for story in fuzz_stories.STORIES:
+        list(drawer._story(story))
+
+
+def test_a_sequence_is_cut_down_to_what_it_takes() -> None:
+    calls = [Call(name="grow", arguments=(("number", number),)) for number in range(50)]
+    guilty = {calls[7], calls[31]}
+    assert set(fuzz.minimized(calls, lambda some: guilty <= set(some))) == guilty
+
+
+def test_a_saved_sequence_is_the_same_when_read_again() -> None:
+    from argosy.mpi import binding
+
+    calls = Drawer(random.Random(5), list(binding.imports().values())).sequence(60)
+    text = fuzz.saved(calls, {"seed": 5})
+    assert [fuzz._from_json(call) for call in json.loads(text)["calls"]] == calls
