@@ -26,7 +26,7 @@ _GUEST = re.compile(
         Pcontrol | Aint_add | Aint_diff | Get_address | Alloc_mem | Free_mem | Abi_get_version
       | \w+_(toint|fromint|c2f|f2c)
       | Status_(get|set)_(source|tag|error)
-      | Attr_(get|put|delete) | Keyval_(create|free) | Win_allocate(_c)?
+      | Attr_(get|put|delete) | Keyval_(create|free)
     )""",
     re.VERBOSE,
 )
@@ -56,14 +56,6 @@ _REASONS: tuple[tuple[str, str], ...] = (
     ),
     (r"MPI_Info_create_env", "tells how the node's process was started, which is not the guest's to know"),
     (r"MPI_Type_get_contents_c", "large constructors' arguments in the guest's terms are not projected yet"),
-    (
-        r"MPI_Win_(allocate_shared|shared_query)(_c)?",
-        "memory that ranks share has to appear inside each guest's memory, which is not projected yet",
-    ),
-    (
-        r"MPI_Win_(create_dynamic|attach|detach)",
-        "addresses in other ranks' memory are not checked against what they attached yet",
-    ),
 )
 
 

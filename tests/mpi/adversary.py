@@ -38,7 +38,11 @@ _RANKS = (
     "0x80000000",
 )  # without the one that would be waited for
 _LARGE = (*_INTEGERS, "0x7fffffffffffffffLL", "(-0x7fffffffffffffffLL - 1)", "1LL << 32", "1LL << 62", "-1LL << 40")
+_DISPLACEMENTS = (*_INTEGERS, "4093", "4096", "end", "end - 1", "end - 3", "0xfffffffc", "(size_t)space + 4093")
 _FUNCTIONS = ("0", "1", "99999", "0xffffffff", "of_no_signature")
+
+# What else differs between flavors of windows.
+_OF_FLAVORS = frozenset({"MPI_Win_attach", "MPI_Win_detach", "MPI_Win_shared_query", "MPI_Win_get_attr"})
 
 _HANDLE_KINDS = {
     "COMMUNICATOR": "MPI_COMM_WORLD",
@@ -80,7 +84,7 @@ static int zeros[1024], ones[1024];
 static MPI_Datatype types[1024];
 static MPI_Request requests[1024];
 static long long cases;
-static MPI_Win win;
+static MPI_Win win, dynamic_win, shared_win;
 static MPI_File file = MPI_FILE_NULL;
 static MPI_Group group;
 static MPI_Info info;
@@ -99,6 +103,12 @@ static int deleter(MPI_Comm c, int k, void *v, void *e) {
     return 0;
 }
 static void handler(MPI_Comm *c, int *e, ...) { (void)c, (void)e; }
+
+/* A window that a call made by chance must not keep its memory: what is at that address may be one, or none. */
+static void give_back(void *made) {
+    MPI_Win_free((MPI_Win *)made);
+    *(MPI_Win *)made = MPI_WIN_NULL;
+}
 
 /* Wrong arguments may have written anywhere inside the guest: what the calls share is made anew for each. */
 static void ready(const char *what) {
@@ -125,6 +135,7 @@ int main(int argc, char **argv) {
     MPI_Datatype type;
     MPI_Group other;
     MPI_Request request;
+    void *shared;
     MPI_Comm_dup(MPI_COMM_WORLD, &comm);
     freed_comm = (unsigned)(size_t)comm;
     MPI_Comm_free(&comm);
@@ -140,7 +151,12 @@ int main(int argc, char **argv) {
     MPI_Wait(&request, MPI_STATUS_IGNORE);
     MPI_Info_create(&info);
     MPI_Win_create(space, 4096, 1, MPI_INFO_NULL, MPI_COMM_WORLD, &win);
+    MPI_Win_create_dynamic(MPI_INFO_NULL, MPI_COMM_WORLD, &dynamic_win);
+    MPI_Win_allocate_shared(4096, 1, MPI_INFO_NULL, MPI_COMM_WORLD, &shared, &shared_win);
     MPI_Win_set_errhandler(win, MPI_ERRORS_RETURN);
+    MPI_Win_set_errhandler(dynamic_win, MPI_ERRORS_RETURN);
+    MPI_Win_set_errhandler(shared_win, MPI_ERRORS_RETURN);
+    MPI_Win_attach(dynamic_win, space, 4096);
     MPI_File_open(MPI_COMM_WORLD, "adversary.data", MPI_MODE_CREATE | MPI_MODE_RDWR, MPI_INFO_NULL, &file);
     of_no_signature = (unsigned)(size_t)(void *)strange;
 """
@@ -153,16 +169,45 @@ def source(procedures: Iterable[Procedure]) -> str:
         if procedure.base in LEFT_OUT:
             continue
         lines = [f"static void try_{procedure.name}(void) {{"]
-        right = [_right(procedure, parameter) for parameter in procedure.parameters]
-        for place, parameter in enumerate(procedure.parameters):
-            for wrong in _wrong(parameter):
-                given = [*right[:place], f"({_cast(parameter)})({wrong})", *right[place + 1 :]]
-                said = f"{procedure.name} {parameter.name}={wrong}"
-                lines.append(f'    ready("{said}"), (void){procedure.name}({", ".join(given)});')
+        for window in _windows(procedure):
+            lines += _tries(procedure, window)
         functions.append("\n".join([*lines, "}"]))
         calls.append(f"    try_{procedure.name}();")
     ending = ['    printf("survived %lld\\n", cases);', "    fflush(stdout);", "    _Exit(0);", "}"]
     return "\n".join([_PROLOGUE, *functions, _MAIN, *calls, *ending, ""])
+
+
+def _windows(procedure: Procedure) -> tuple[str, ...]:
+    """The windows to call it for: what is right and wrong of a displacement differs between their flavors."""
+    every = ("win", "dynamic_win", "shared_win")
+    return every if _is_one_sided(procedure) or procedure.base in _OF_FLAVORS else every[:1]
+
+
+def _is_one_sided(procedure: Procedure) -> bool:
+    return any(parameter.name == "target_disp" for parameter in procedure.parameters)
+
+
+def _tries(procedure: Procedure, window: str) -> list[str]:
+    right = [_right(procedure, parameter) for parameter in procedure.parameters]
+    made = []
+    for place, parameter in enumerate(procedure.parameters):
+        if parameter.kind == "WINDOW" and parameter.direction == "in":
+            right[place] = window
+        elif parameter.kind == "WINDOW" and parameter.direction == "out":
+            made.append(f"    give_back({right[place]});")
+        elif parameter.name == "target_rank" and _is_one_sided(procedure):
+            right[place] = "0"
+        elif parameter.name == "target_disp" and window == "dynamic_win":
+            right[place] = "(MPI_Aint)(size_t)space"
+    lines = []
+    for place, parameter in enumerate(procedure.parameters):
+        for wrong in _wrong(parameter):
+            given = [*right[:place], f"({_cast(parameter)})({wrong})", *right[place + 1 :]]
+            said = f"{procedure.name}{'' if window == 'win' else f' {window}'} {parameter.name}={wrong}"
+            lines += [f'    ready("{said}"), (void){procedure.name}({", ".join(given)});', *made]
+    if _is_one_sided(procedure):  # in an epoch, or MPI would look no further
+        lines = [f"    MPI_Win_lock_all(0, {window});", *lines, f"    MPI_Win_unlock_all({window});"]
+    return lines
 
 
 def _cast(parameter: Parameter) -> str:
@@ -211,4 +256,6 @@ def _wrong(parameter: Parameter) -> tuple[str, ...]:
         return tuple(value for value in _HANDLES if parameter.kind not in ("WINDOW", "FILE") or len(value) < 8)
     if parameter.name in ("dest", "source"):
         return _RANKS
+    if parameter.name == "target_disp":
+        return _DISPLACEMENTS
     return _LARGE if parameter.wasm == "I" else _INTEGERS

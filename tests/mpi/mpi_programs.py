@@ -72,10 +72,10 @@ class Done:
     errors: str
 
 
-def start(
+def prepared(
     wasm: Path, name: str, *, ranks: int = 2, arguments: tuple[str, ...] = (), granted: Path | None = None
-) -> Done:
-    """Run the program under that MPI library, which sees `granted` as "."; nothing may last longer than two minutes."""
+) -> run.Start:
+    """The command that runs the program under that MPI library, which sees `granted` as "."."""
     mpi = library(name)
     environment = {"ARGOSY_MPICC": str(mpi.mpicc)}
     if name == "openmpi" and os.geteuid() == 0:  # it refuses to run as root unless told twice
@@ -86,13 +86,20 @@ def start(
         entry = precompile.precompile(wasm, Digest.of(wasm.read_bytes()), "fast")
         folders = () if granted is None else (run.GrantedFolder(host=granted, guest="."),)
         grants = run.Grants(folders=folders)
-        begin = run.prepare(entry, name=wasm.stem, arguments=arguments, ranks=ranks, grants=grants)
+        return run.prepare(entry, name=wasm.stem, arguments=arguments, ranks=ranks, grants=grants)
     finally:
         for key, value in before.items():
             if value is None:
                 del os.environ[key]
             else:
                 os.environ[key] = value
+
+
+def start(
+    wasm: Path, name: str, *, ranks: int = 2, arguments: tuple[str, ...] = (), granted: Path | None = None
+) -> Done:
+    """Run the program as `prepared`; nothing may last longer than two minutes."""
+    begin = prepared(wasm, name, ranks=ranks, arguments=arguments, granted=granted)
     done = subprocess.run(
         begin.command,
         env={**begin.environment, **RANK_ENVIRONMENT},

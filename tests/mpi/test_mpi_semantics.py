@@ -11,6 +11,7 @@ from mpi_programs import LIBRARIES
 PROGRAMS = (
     *("sentinels.c", "datatypes.c", "requests.c", "callbacks.c"),
     *("errors.c", "collectives.c", "windows.c", "profile.c", "quads.c", "reuse.c"),
+    *("shared.c", "dynamic.c"),
 )
 
 

@@ -368,43 +368,28 @@ static bool of_win(wasmtime_val_raw_t *v, const char *here, struct win_info **wi
     return *win != NULL && *key != NULL;
 }
 
-/* The value of a predefined attribute of a window in the guest's terms. */
-static int32_t window_value(int32_t number, const void *value) {
-    switch (number) {
-    case ABI_MPI_WIN_SIZE: return (int32_t)*(const MPI_Aint *)value;
-    case ABI_MPI_WIN_CREATE_FLAVOR: return constant_out(constants_window_flavors, *(const int *)value);
-    case ABI_MPI_WIN_MODEL: return constant_out(constants_window_models, *(const int *)value);
-    default: return *(const int *)value;
-    }
-}
-
 IMPORT(MPI_Win_get_attr) {
     ENTER("MPI_Win_get_attr")
     struct win_info *win = win_find(v[0].i32);
     int32_t number = v[1].i32;
     uint32_t value_at = (uint32_t)v[2].i32, flag_at = (uint32_t)v[3].i32;
     struct key *key = key_find(number, OF_WIN);
-    int host_key = key == NULL ? MPI_KEYVAL_INVALID : key->host;
-    bool predefined = key == NULL && constant_in(constants_window_keyvals, number, &host_key);
+    bool predefined = number >= ABI_MPI_WIN_BASE && number <= ABI_MPI_WIN_MODEL;
     if (win == NULL) {
         v[0].i32 = refuse(MPI_COMM_WORLD, here, "win", ABI_MPI_ERR_WIN);
     } else if (key == NULL && !predefined) {
         v[0].i32 = refuse_win(win->host, here, "win_keyval", ABI_MPI_ERR_KEYVAL);
     } else if (!room(value_at, 1, 4) || !room(flag_at, 1, 4)) {
         v[0].i32 = refuse_win(win->host, here, "attribute_val", ABI_MPI_ERR_ARG);
+    } else if (predefined) {
+        put32(value_at, (int32_t)win_attribute(win, number, here));
+        put32(flag_at, 1);
+        v[0].i32 = ABI_MPI_SUCCESS;
     } else {
         void *value = NULL;
         int found = 0;
-        int code = MPI_Win_get_attr(win->host, host_key, &value, &found);
-        if (code == MPI_SUCCESS && found && number == ABI_MPI_WIN_BASE && predefined) {
-            put32(value_at, (int32_t)((uint8_t *)value - guest.base));
-        } else if (code == MPI_SUCCESS && found && predefined) {
-            static uint32_t cells[8]; /* of the window that was asked last: the guest reads it at once */
-            uint32_t *cell = &cells[(number - ABI_MPI_WIN_BASE) & 7];
-            *cell = *cell != 0 ? *cell : lent_cell(here);
-            put32(*cell, window_value(number, value));
-            put32(value_at, (int32_t)*cell);
-        } else if (code == MPI_SUCCESS && found) {
+        int code = MPI_Win_get_attr(win->host, key->host, &value, &found);
+        if (code == MPI_SUCCESS && found) {
             put32(value_at, (int32_t)(uintptr_t)value);
         }
         if (code == MPI_SUCCESS) {

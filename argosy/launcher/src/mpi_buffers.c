@@ -45,6 +45,27 @@ int32_t buffer_within(uint64_t size, int64_t address, __int128 count, const stru
     return within(size, address, low, high, count * type->size);
 }
 
+int32_t buffer_reach(int64_t address, __int128 count, const struct type_info *type, int64_t *low, int64_t *high) {
+    __int128 first = NOTHING_YET, last = -NOTHING_YET;
+    *low = *high = address;
+    if (count < 0) {
+        return ABI_MPI_ERR_COUNT;
+    }
+    if (count == 0 || type->size == 0) {
+        return 0;
+    }
+    if (count * type->size > MOST_BYTES) {
+        return ABI_MPI_ERR_COUNT;
+    }
+    widen(address, count, type, &first, &last);
+    if (first < INT64_MIN || last > INT64_MAX) {
+        return ABI_MPI_ERR_BUFFER;
+    }
+    *low = (int64_t)first;
+    *high = (int64_t)last;
+    return 0;
+}
+
 int32_t buffer_slowly(uint32_t address, __int128 count, const struct type_info *type, void **buffer) {
     *buffer = guest.base + address;
     return buffer_within(guest_size(), address, count, type);

@@ -14,6 +14,9 @@
 
 /* `count` elements at `address` of a memory of `size` bytes: 0 or a class. */
 int32_t buffer_within(uint64_t size, int64_t address, __int128 count, const struct type_info *type);
+/* Which bytes `count` elements at `address` can touch: from *low to before *high; equal when there are none. 0 or a
+ * class; addresses may be outside any memory. */
+int32_t buffer_reach(int64_t address, __int128 count, const struct type_info *type, int64_t *low, int64_t *high);
 int32_t buffer_slowly(uint32_t address, __int128 count, const struct type_info *type, void **buffer);
 
 /* `count` elements of `type` at `address`. */

@@ -4,20 +4,35 @@
 
 #include "mpi_buffers.h"
 
-/* What one rank exposes. */
+/* What one rank exposes. `base` is, of shared memory, where its part begins in the whole; of a dynamic window, where the
+ * rank's guest memory begins in its own process. */
 struct exposed {
-    int64_t bytes, unit;
+    int64_t bytes, unit, base;
 };
+
+struct attachments;
+
+enum { WIN_CELLS = 5 }; /* one for each predefined attribute */
 
 struct win_info {
     MPI_Win host;
-    int size; /* ranks */
+    int size, rank;
+    int32_t flavor;                  /* the ABI's MPI_WIN_FLAVOR_X */
+    uint32_t base;                   /* where the rank's own part is; 0 in a dynamic window */
+    uint32_t pages;                  /* memory that came with the window and goes with it, */
+    uint64_t pages_size;             /* so many bytes of it; 0: none */
+    struct attachments *attachments; /* of a dynamic window */
+    uint32_t cells[WIN_CELLS];       /* where the guest reads attributes; 0: not yet */
     struct exposed exposed[];
 };
 
 struct win_info *win_find(int32_t guest_handle); /* NULL: none */
 bool win_rank_in(const struct win_info *win, int32_t rank, int *host);
-/* 0, or the class of what is wrong with `count` elements at displacement `disp` of that rank's window. */
-int32_t target_in(const struct win_info *win, int rank, int64_t disp, int64_t count, const struct type_info *type);
+/* 0, or the class of what is wrong with `count` elements at displacement `disp` of that rank's window; `place` is the
+ * displacement that MPI is to be given. */
+int32_t target_in(struct win_info *win, int rank, int64_t disp, int64_t count, const struct type_info *type,
+                  MPI_Aint *place);
+/* What the guest finds in attribute_val for a predefined key: the window's base, or the address of the value. */
+uint32_t win_attribute(struct win_info *win, int32_t key, const char *here);
 
 #endif

@@ -173,7 +173,7 @@ def _predefined(handle: abi.HandleClass, declared: Collection[str]) -> list[str]
         f"    return slot_handle(&{name}_handles, slot);",
         "}",
     ]
-    if name not in ("comm", "datatype", "request"):  # whose drop does more: mpi_handles.c, mpi_requests.c
+    if name not in ("comm", "datatype", "request", "win"):  # whose drop does more: mpi_handles.c, mpi_requests.c…
         lines += [
             f"void {name}_drop(int32_t guest_handle) {{",
             f"    slot_drop(&{name}_handles, (uint32_t)guest_handle);",

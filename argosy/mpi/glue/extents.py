@@ -11,10 +11,11 @@ def target(call: Call) -> None:
     many = "target_count" in call.index
     count = call.value("target_count") if many else "1"
     kind = "target_datatype" if many else "datatype"
-    reach = f"target_in(win, target_rank, {call.value('target_disp')}, {count}, {kind})"
-    lines = ["    int32_t target_error;"]
+    reach = f"target_in(win, target_rank, {call.value('target_disp')}, {count}, {kind}, &target_place)"
+    lines = ["    int32_t target_error;", "    MPI_Aint target_place;"]
     lines += call.refuse(f"(target_error = {reach}) != 0", "target_disp", "target_error")
     call.add(Order.BOUND, *lines)
+    call.passed["target_disp"] = "target_place"
 
 
 def buffer(call: Call, buffer: Buffer) -> None:

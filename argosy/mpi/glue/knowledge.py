@@ -25,6 +25,7 @@ OF_ITS_OWN = frozenset(
         "MPI_Type_get_envelope_c",
         "MPI_Type_get_name",
         "MPI_Type_set_name",
+        "MPI_Win_create_dynamic",
     }
 )
 
