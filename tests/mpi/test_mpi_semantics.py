@@ -48,9 +48,13 @@ def test_files_are_opened_inside_the_granted_folder_only(library: str, tmp_path:
     for secret in (tmp_path / "secret", elsewhere / "secret"):
         secret.write_text("kept")
     (granted / "outside").symlink_to(elsewhere)
+    (granted / "dangling").symlink_to(Path("..", "elsewhere", "new"))
+    (granted / "link").symlink_to("data")
     done = mpi_programs.start(mpi_programs.compiled("files.c"), library, granted=granted)
     assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
     assert [secret.read_text() for secret in (tmp_path / "secret", elsewhere / "secret")] == ["kept", "kept"]
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["secret"]
+    assert sorted(path.name for path in granted.iterdir()) == ["dangling", "grown", "link", "outside", "shared"]
 
 
 def test_cpp_programs_use_the_same_header() -> None:

@@ -14,6 +14,7 @@
 #ifndef ARGOSY_GUEST_H
 #define ARGOSY_GUEST_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -81,9 +82,10 @@ wasm_trap_t *guest_trap(const char *format, ...) __attribute__((format(printf, 1
 /* Report the message as a trap is reported, abort the MPI job where there is one, and leave with ARGOSY_TRAP_STATUS. */
 _Noreturn void guest_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Turn a path of the guest into one of the host inside the granted folders (MPI-IO's file names). False when no granted
- * folder contains it or `size` is too small. Symbolic links may not lead outside. */
-bool guest_path(const char *path, bool for_writing, char *host_path, size_t size);
+/* The folder of the file that the guest names by `path` (MPI-IO's file names), open (O_PATH; the caller closes it), and
+ * the file's name in it, which is no link. It lies inside the granted folders, wherever links lead. -1 with errno; EACCES
+ * where no granted folder contains it. */
+int guest_folder_of(const char *path, bool for_writing, char name[NAME_MAX + 1]);
 
 /* One host function: what the guest imports by `name`. */
 struct import {

@@ -15,7 +15,7 @@ wasmtime_module_t *module_load(wasm_engine_t *engine, const char *path);
 const struct mpi_glue *link_imports(wasmtime_linker_t *linker, wasmtime_context_t *context,
                                     const struct options *options, const wasmtime_module_t *module);
 
-/* Remember what is granted, for guest_path. */
+/* Remember what is granted, for guest_folder_of. */
 void paths_grant(const struct options *options);
 
 /* Give wasmtime's WASI what the options grant, and nothing else. */

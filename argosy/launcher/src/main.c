@@ -5,6 +5,7 @@
  * argosy/site/engine.py): other settings and the module does not load. Objects live until the process ends; the kernel
  * takes them back faster than we could. */
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -63,6 +64,7 @@ int main(int argc, char **argv) {
     struct options options;
     wasmtime_instance_t instance;
     wasm_trap_t *trap = NULL;
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is the writer's error, and not the end */
     occupy_streams();
     options_parse(&options, argc, argv);
     wasm_engine_t *engine = make_engine();

@@ -79,9 +79,3 @@ bool comm_ranks_in(const struct comm_info *comm, const int *ranks, int64_t count
     }
     return true;
 }
-
-char *path_in(struct scratch *scratch, uint32_t address, bool for_writing) {
-    char *name = string_in(scratch, address);
-    char *path = name == NULL ? NULL : scratch_take(scratch, PATH_MAX);
-    return path != NULL && guest_path(name, for_writing, path, PATH_MAX) ? path : NULL;
-}

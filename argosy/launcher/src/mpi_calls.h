@@ -91,9 +91,6 @@ static inline bool distributions_in(int *values, int64_t count, bool kinds) {
     return true;
 }
 
-/* A file's name on the node, inside the granted folders; NULL where there is none. */
-char *path_in(struct scratch *scratch, uint32_t address, bool for_writing);
-
 /* Libraries end the job when an offset with what lies there exceeds the system's: 4 PiB are enough. */
 #define FILE_LIMIT ((int64_t)1 << 52)
 
@@ -101,6 +98,11 @@ char *path_in(struct scratch *scratch, uint32_t address, bool for_writing);
 static inline bool view_fits(const struct type_info *element, const struct type_info *file) {
     return element->size > 0 && file->size % element->size == 0;
 }
+
+/* The bits of an access mode that the launcher sees to, and MPI does not know of. */
+int32_t file_deletes(int32_t guest_handle);
+/* Has the node's disk room for a file of that many bytes, and may this process write them? */
+bool file_fits(int32_t guest_handle, MPI_File file, int64_t bytes);
 
 /* Is there room for a graph's cumulated degrees and edges, or for the neighbours of a rank? */
 bool graph_fits(const struct comm_info *comm, int32_t most_degrees, int32_t most_edges);

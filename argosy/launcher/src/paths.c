@@ -1,14 +1,17 @@
 /* Names of files that the guest hands to host functions (MPI-IO): found as wasi-libc finds them, in the granted folder
- * with the longest matching name, and never outside it. The folder of the file is resolved with all its links and must
- * lie inside the granted one; a file that is itself a link is followed and must lie inside too. The check and the use
- * are two steps; what another process changes in between is only kept out where that process has no right to it. */
+ * with the longest matching name, and never outside it. What comes back is an open folder and a name in it, so nothing
+ * that is renamed later leads anywhere else; a name that is a link is followed here, beneath the granted folder. */
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "launch.h"
+#include "wasi.h"
+
+enum { MOST_LINKS = 40 };
 
 static const struct options *granted;
 
@@ -56,32 +59,52 @@ static const struct folder *find_folder(const char *path, const char **rest) {
     return best;
 }
 
-static bool inside(const char *root, const char *path) {
-    size_t length = strlen(root);
-    return strncmp(root, path, length) == 0 && (path[length] == '/' || path[length] == '\0' || length == 1);
-}
-
-bool guest_path(const char *path, bool for_writing, char *host_path, size_t size) {
-    char root[PATH_MAX], joined[PATH_MAX], parent[PATH_MAX], target[PATH_MAX];
-    const char *rest = NULL;
-    const struct folder *folder = find_folder(path, &rest);
-    if (folder == NULL || (for_writing && !folder->writable) || realpath(folder->host, root) == NULL ||
-        snprintf(joined, sizeof joined, "%s/%s", root, rest) >= (int)sizeof joined) {
-        return false;
+int guest_folder_of(const char *path, bool for_writing, char name[NAME_MAX + 1]) {
+    char rest[PATH_SPACE], work[PATH_SPACE], target[PATH_SPACE];
+    const char *left = NULL, *last;
+    const struct folder *folder = find_folder(path, &left);
+    if (folder == NULL || (for_writing && !folder->writable)) {
+        errno = EACCES;
+        return -1;
     }
-    char *slash = strrchr(joined, '/'); /* there is one: it was just put there */
-    const char *name = slash + 1;
-    if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-        return false; /* names a folder */
+    if (strlen(left) >= sizeof rest) {
+        errno = ENAMETOOLONG;
+        return -1;
     }
-    *slash = '\0';
-    if (realpath(slash == joined ? "/" : joined, parent) == NULL || !inside(root, parent) ||
-        snprintf(host_path, size, "%s/%s", parent, name) >= (int)(size < INT_MAX ? size : INT_MAX)) {
-        return false;
+    memcpy(rest, left, strlen(left) + 1);
+    int root = open(folder->host, O_PATH | O_DIRECTORY | O_CLOEXEC), parent = -1, links = 0;
+    while (root >= 0) {
+        memcpy(work, rest, strlen(rest) + 1);
+        parent = wasi_open_parent(root, work, &last);
+        if (parent < 0 || strlen(last) > NAME_MAX) {
+            break;
+        }
+        ssize_t length = readlinkat(parent, last, target, sizeof target - 1);
+        if (length < 0) { /* the file itself, or nothing yet */
+            memcpy(name, last, strlen(last) + 1);
+            close(root);
+            return parent;
+        }
+        target[length] = '\0';
+        close(parent);
+        parent = -1;
+        /* Go on where the link points, from where it lies: `work` was cut there, where it had a folder. */
+        bool beside = last == work;
+        int written = beside ? snprintf(rest, sizeof rest, "%s", target)
+                             : snprintf(rest, sizeof rest, "%s/%s", work, target);
+        errno = target[0] == '/' ? EACCES : written >= (int)sizeof rest ? ENAMETOOLONG : ++links > MOST_LINKS ? ELOOP : 0;
+        if (errno != 0) {
+            break;
+        }
     }
-    if (realpath(host_path, target) != NULL) {
-        return inside(root, target) && snprintf(host_path, size, "%s", target) < (int)(size < INT_MAX ? size : INT_MAX);
+    int error = errno;
+    if (parent >= 0) {
+        close(parent);
+        error = ENAMETOOLONG;
     }
-    struct stat status; /* a link to nothing would be followed when the file is created */
-    return lstat(host_path, &status) != 0 || !S_ISLNK(status.st_mode);
+    if (root >= 0) {
+        close(root);
+    }
+    errno = error == EXDEV ? EACCES : error;
+    return -1;
 }

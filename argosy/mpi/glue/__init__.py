@@ -26,6 +26,7 @@ BY_HAND = frozenset(
         "Win_create Win_create_c Win_allocate Win_allocate_c Win_allocate_shared Win_allocate_shared_c",
         "Win_create_dynamic Win_attach Win_detach Win_shared_query Win_shared_query_c",
         "Comm_idup Comm_idup_with_info",
+        "File_open File_close File_delete",
         "Type_get_contents Type_get_envelope Type_get_envelope_c Type_get_name Type_set_name",
         "Buffer_attach Buffer_detach Info_get Info_get_string Intercomm_create",
     )

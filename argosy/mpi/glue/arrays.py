@@ -40,9 +40,6 @@ def string(call: Call, parameter: Parameter) -> None:
     if parameter.direction == "in":
         call.uses_scratch = True
         got, error = f"string_in(&scratch, {at})", "ABI_MPI_ERR_ARG"
-        if name == "filename":
-            writes = f"({call.value('amode')} & ABI_MPI_MODE_RDONLY) == 0" if "amode" in call.index else "true"
-            got, error = f"path_in(&scratch, {at}, {writes})", "ABI_MPI_ERR_ACCESS"
         lines = [f"    char *{name} = {got};"]
         call.add(Order.ARRAY, *lines, *call.refuse(f"{name} == NULL", name, error))
         call.passed[name] = name

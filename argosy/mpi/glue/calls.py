@@ -21,8 +21,6 @@ _SCALARS = ("int", "MPI_Aint", "MPI_Count", "MPI_Offset")
 def function(procedure: Procedure) -> str:
     """The C text of `IMPORT(name) {…}`. Raises NotExpressibleError where the kinds do not say what to do."""
     call = Call(procedure=procedure)
-    if procedure.base in ("MPI_File_open", "MPI_File_delete"):  # of no file yet: MPI_FILE_NULL's handler
-        call.handler, call.refuse_function = "MPI_FILE_NULL", "refuse_file"
     own_handler = [parameter for parameter in procedure.parameters if parameter.kind in knowledge.FINDERS]
     others = [parameter for parameter in procedure.parameters if parameter.kind not in knowledge.FINDERS]
     for parameter in (*own_handler, *others):

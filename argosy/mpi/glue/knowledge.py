@@ -15,6 +15,9 @@ ANYTIME = frozenset(f"MPI_{name}" for name in NAMES.split())
 OF_ITS_OWN = frozenset(
     {
         "MPI_Abort",
+        "MPI_File_open",
+        "MPI_File_close",
+        "MPI_File_delete",
         "MPI_Finalize",
         "MPI_Comm_free_keyval",
         "MPI_Type_free_keyval",
@@ -183,6 +186,7 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
         "TYPE",
     ),
     "MPI_Pack_external": ("datatype", "quads_travel(datatype)", "TYPE"),
+    "MPI_File_preallocate": ("size", "file_fits(v[0].i32, fh, {size})", "NO_SPACE"),
     "MPI_Unpack_external": ("datatype", "quads_travel(datatype)", "TYPE"),
 }
 
@@ -202,6 +206,7 @@ PASSED: Mapping[tuple[str, str], str] = {
 }
 RESULTS: Mapping[tuple[str, str], str] = {
     ("MPI_Get_elements", "count"): "elements_out(datatype, count)",
+    ("MPI_File_get_amode", "amode"): "mode_out(constants_file_modes, amode) | file_deletes(v[0].i32)",
     ("MPI_Get_elements_x", "count"): "elements_out(datatype, count)",
 }
 

@@ -1,4 +1,5 @@
-/* MPI-IO inside the granted folder, and nowhere else. The folder is "."; "outside" is a link out of it. */
+/* MPI-IO inside the granted folder, and nowhere else. The folder is "."; "outside" is a link out of it, "dangling" one to
+ * nothing out of it, "link" one to "data". */
 #include "check.h"
 
 static int class_of(int code) {
@@ -7,8 +8,80 @@ static int class_of(int code) {
     return class;
 }
 
+static MPI_File opened(const char *name, int mode) {
+    MPI_File file = MPI_FILE_NULL;
+    CHECK_IS(MPI_File_open(MPI_COMM_WORLD, name, mode, MPI_INFO_NULL, &file), MPI_SUCCESS);
+    return file;
+}
+
+/* One pointer for all ranks, and accesses in two halves. */
+static void shares(void) {
+    MPI_File file = opened("shared", MPI_MODE_CREATE | MPI_MODE_RDWR);
+    MPI_Status status;
+    int mine[2] = {rank, -rank}, got[2] = {99, 99}, sum = 0, all = 0;
+    CHECK_IS(MPI_File_write_shared(file, mine, 2, MPI_INT, &status), MPI_SUCCESS);
+    MPI_Barrier(MPI_COMM_WORLD);
+    MPI_Offset bytes = 0;
+    MPI_File_get_size(file, &bytes);
+    CHECK_IS(bytes, size * (int)sizeof mine);
+    MPI_File_seek_shared(file, 0, MPI_SEEK_SET);
+    MPI_File_read_shared(file, got, 2, MPI_INT, &status);
+    CHECK_IS(got[0], -got[1]);
+    sum = got[0];
+    MPI_Allreduce(&sum, &all, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+    CHECK_IS(all, size * (size - 1) / 2);
+    MPI_Barrier(MPI_COMM_WORLD);
+    MPI_File_seek_shared(file, 0, MPI_SEEK_SET);
+    MPI_File_write_ordered(file, mine, 2, MPI_INT, &status);
+    MPI_File_sync(file);
+    MPI_Barrier(MPI_COMM_WORLD);
+    MPI_File_read_at_all_begin(file, (MPI_Offset)rank * sizeof mine, got, 2, MPI_INT);
+    MPI_File_read_at_all_end(file, got, &status);
+    CHECK_IS(got[1], -rank);
+    MPI_File_write_all_begin(file, mine, 0, MPI_INT);
+    MPI_File_write_all_end(file, mine, &status);
+    int atomic = 9;
+    CHECK_IS(MPI_File_set_atomicity(file, 1), MPI_SUCCESS);
+    MPI_File_get_atomicity(file, &atomic);
+    CHECK_IS(atomic, 1);
+    MPI_File_close(&file);
+}
+
+static void modes(void) {
+    int mode = 0;
+    MPI_File file = opened("fleeting", MPI_MODE_CREATE | MPI_MODE_EXCL | MPI_MODE_RDWR | MPI_MODE_DELETE_ON_CLOSE);
+    MPI_File_get_amode(file, &mode);
+    CHECK_IS(mode, MPI_MODE_CREATE | MPI_MODE_EXCL | MPI_MODE_RDWR | MPI_MODE_DELETE_ON_CLOSE);
+    MPI_File_close(&file);
+    CHECK_IS(class_of(MPI_File_open(MPI_COMM_WORLD, "fleeting", MPI_MODE_RDONLY, MPI_INFO_NULL, &file)),
+             MPI_ERR_NO_SUCH_FILE);
+    file = opened("grown", MPI_MODE_CREATE | MPI_MODE_RDWR);
+    MPI_Offset bytes = 0;
+    /* More than any disk has: nothing is written. */
+    CHECK_IS(class_of(MPI_File_preallocate(file, (MPI_Offset)1 << 51)), MPI_ERR_NO_SPACE);
+    MPI_File_get_size(file, &bytes);
+    CHECK_IS(bytes, 0);
+    CHECK_IS(MPI_File_preallocate(file, 5000), MPI_SUCCESS);
+    MPI_File_get_size(file, &bytes);
+    CHECK_IS(bytes, 5000);
+    CHECK_IS(MPI_File_set_size(file, 12), MPI_SUCCESS);
+    MPI_File_get_size(file, &bytes);
+    CHECK_IS(bytes, 12);
+    MPI_File_close(&file);
+    file = opened("link", MPI_MODE_CREATE | MPI_MODE_RDWR);
+    MPI_File_close(&file);
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 0) {
+        CHECK_IS(MPI_File_delete("data", MPI_INFO_NULL), MPI_SUCCESS); /* where the link leads */
+        CHECK_IS(class_of(MPI_File_delete("data", MPI_INFO_NULL)), MPI_ERR_NO_SUCH_FILE);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+}
+
 int main(int argc, char **argv) {
     begin(&argc, &argv);
+    modes();
+    shares();
     MPI_File file;
     MPI_Status status;
     MPI_Offset bytes;
@@ -58,8 +131,14 @@ int main(int argc, char **argv) {
     MPI_File_close(&file);
     CHECK(file == MPI_FILE_NULL);
 
-    const char *outside[] = {"/etc/passwd", "../secret", "outside/secret", "a/../../secret", ""};
-    for (int i = 0; i < 5; i++) {
+    /* ROMIO opens what is behind a colon. */
+    const char *outside[] = {"/etc/passwd", "../secret", "outside/secret", "a/../../secret", "", "ufs:secret", "folder:/secret",
+                             "."};
+    CHECK(class_of(MPI_File_open(MPI_COMM_WORLD, "dangling", MPI_MODE_CREATE | MPI_MODE_RDWR, MPI_INFO_NULL, &file)) !=
+          MPI_SUCCESS);
+    CHECK(class_of(MPI_File_open(MPI_COMM_WORLD, "ufs:new", MPI_MODE_CREATE | MPI_MODE_RDWR, MPI_INFO_NULL, &file)) !=
+          MPI_SUCCESS);
+    for (int i = 0; i < 8; i++) {
         CHECK(class_of(MPI_File_open(MPI_COMM_SELF, outside[i], MPI_MODE_RDONLY, MPI_INFO_NULL, &file)) != MPI_SUCCESS);
         CHECK(class_of(MPI_File_delete(outside[i], MPI_INFO_NULL)) != MPI_SUCCESS);
     }

@@ -1,0 +1,268 @@
+/* Files: opened, closed and deleted inside the granted folders.
+ *
+ * Invariants.
+ * - MPI opens by name, and other ranks or the guest itself may rename meanwhile. So each open file has an open folder of
+ *   its own, found beneath a granted one, and MPI is given /proc/self/fd/<folder>/<name>. All ranks have theirs under the
+ *   same number: libraries send the name of a shared file pointer's file, which lies beside it, from one to the others.
+ * - The name is no link when MPI is called; after that, what was opened is compared with what lies there. A job whose file
+ *   was exchanged in between is ended.
+ * - MPI never deletes: the launcher does, in that folder.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "mpi_calls.h"
+
+enum { FIRST_FOLDER = 64, MOST_TRIES = 64, MOST_DESCRIPTORS = 4096 };
+
+struct file_info {
+    int folder;
+    bool deletes;
+    MPI_Comm comm; /* of those who have it open, where it is to be deleted; else MPI_COMM_NULL */
+    char name[NAME_MAX + 1];
+};
+
+static struct file_info *file_find(int32_t guest_handle) {
+    struct slot *slot = slot_find(&file_handles, (uint32_t)guest_handle);
+    return slot == NULL ? NULL : slot->extra;
+}
+
+static int32_t class_of_errno(int error) {
+    switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+        return ABI_MPI_ERR_NO_SUCH_FILE;
+    case EEXIST:
+        return ABI_MPI_ERR_FILE_EXISTS;
+    case ENAMETOOLONG:
+    case EINVAL:
+    case EISDIR:
+    case ELOOP:
+        return ABI_MPI_ERR_BAD_FILE;
+    case EROFS:
+        return ABI_MPI_ERR_READ_ONLY;
+    case EBUSY:
+        return ABI_MPI_ERR_FILE_IN_USE;
+    default:
+        return error == EACCES || error == EPERM ? ABI_MPI_ERR_ACCESS : ABI_MPI_ERR_IO;
+    }
+}
+
+/* --- where it is --------------------------------------------------------------------------------------------------- */
+
+/* The folder of the file that the guest names, and its name; -1 with a class. ROMIO takes what is before a colon for a
+ * kind of file system, and opens what is behind it, wherever that is. */
+static int find(uint32_t address, bool writes, char name[NAME_MAX + 1], int32_t *class) {
+    struct scratch scratch = {NULL};
+    char *path = string_in(&scratch, address);
+    int folder = -1;
+    if (path == NULL) {
+        *class = ABI_MPI_ERR_ARG;
+    } else {
+        folder = guest_folder_of(path, writes, name);
+        *class = folder < 0 ? class_of_errno(errno) : 0;
+    }
+    scratch_free(&scratch);
+    struct stat status;
+    if (folder >= 0 && (strchr(name, ':') != NULL ||
+                        (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(status.st_mode)))) {
+        close(folder); /* a folder, or a device or pipe that some other program waits at */
+        folder = -1;
+        *class = ABI_MPI_ERR_BAD_FILE;
+    }
+    return folder;
+}
+
+/* Give the folder the same number on all ranks; -1 when one of them has none, or cannot. Collective. */
+static int agreed(int folder, MPI_Comm comm) {
+    int lowest = FIRST_FOLDER;
+    for (int i = 0; i < MOST_TRIES; i++) {
+        int mine = folder < 0 ? -1 : fcntl(folder, F_DUPFD_CLOEXEC, lowest);
+        int seen[2] = {mine, mine < 0 ? INT_MAX : -mine}, all[2]; /* the largest, and the smallest or that there is none */
+        bool asked = MPI_Allreduce(seen, all, 2, MPI_INT, MPI_MAX, comm) == MPI_SUCCESS;
+        if (asked && all[0] == -all[1]) {
+            return mine;
+        }
+        if (mine >= 0) {
+            close(mine);
+        }
+        if (!asked || all[1] == INT_MAX) {
+            return -1;
+        }
+        lowest = all[0];
+    }
+    return -1;
+}
+
+/* --- what was opened ----------------------------------------------------------------------------------------------- */
+
+static void note_descriptors(bool open[MOST_DESCRIPTORS]) {
+    memset(open, 0, MOST_DESCRIPTORS * sizeof *open);
+    DIR *list = opendir("/proc/self/fd");
+    for (struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;) {
+        int number = atoi(entry->d_name);
+        if (number >= 0 && number < MOST_DESCRIPTORS && number != dirfd(list)) {
+            open[number] = true;
+        }
+    }
+    if (list != NULL) {
+        closedir(list);
+    }
+}
+
+/* Did MPI open some file, and none of them the one that lies there? */
+static bool exchanged(const struct file_info *file, const bool before[MOST_DESCRIPTORS]) {
+    static bool after[MOST_DESCRIPTORS];
+    struct stat there, one;
+    bool some = false;
+    if (fstatat(file->folder, file->name, &there, AT_SYMLINK_NOFOLLOW) != 0) {
+        return true;
+    }
+    note_descriptors(after);
+    for (int i = 0; i < MOST_DESCRIPTORS; i++) {
+        if (after[i] && !before[i] && fstat(i, &one) == 0 && S_ISREG(one.st_mode)) {
+            if (one.st_dev == there.st_dev && one.st_ino == there.st_ino) {
+                return false;
+            }
+            some = true;
+        }
+    }
+    return some || !S_ISREG(there.st_mode);
+}
+
+/* --- the imports --------------------------------------------------------------------------------------------------- */
+
+IMPORT(MPI_File_open) {
+    ENTER("MPI_File_open")
+    struct comm_info *comm = comm_info_in(v[0].i32);
+    MPI_Info info;
+    int mode, writes = (v[2].i32 & ABI_MPI_MODE_RDONLY) == 0;
+    const char *wrong = NULL;
+    int32_t class = 0;
+    if (comm == NULL || comm->inter) {
+        wrong = "comm", class = ABI_MPI_ERR_COMM;
+    } else if (!mode_in(constants_file_modes, v[2].i32, &mode)) {
+        wrong = "amode", class = ABI_MPI_ERR_AMODE;
+    } else if (!info_in(v[3].i32, &info)) {
+        wrong = "info", class = ABI_MPI_ERR_INFO;
+    } else if (!room((uint32_t)v[4].i32, 1, 4)) {
+        wrong = "fh", class = ABI_MPI_ERR_ARG;
+    }
+    struct file_info *file = wrong != NULL ? NULL : calloc(1, sizeof *file);
+    if (file == NULL) {
+        v[0].i32 = refuse_file(MPI_FILE_NULL, here, wrong == NULL ? "fh" : wrong, wrong == NULL ? ABI_MPI_ERR_NO_MEM : class);
+        return NULL;
+    }
+    int found = find((uint32_t)v[1].i32, writes, file->name, &class);
+    file->folder = agreed(found, comm->host);
+    if (found >= 0) {
+        close(found);
+    }
+    if (file->folder < 0) {
+        free(file);
+        v[0].i32 = refuse_file(MPI_FILE_NULL, here, "filename", class != 0 ? class : ABI_MPI_ERR_NO_SUCH_FILE);
+        return NULL;
+    }
+    char path[NAME_MAX + 64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d/%s", file->folder, file->name);
+    file->deletes = (mode & MPI_MODE_DELETE_ON_CLOSE) != 0;
+    file->comm = MPI_COMM_NULL;
+    bool before[MOST_DESCRIPTORS];
+    note_descriptors(before);
+    MPI_File made = MPI_FILE_NULL;
+    int code = MPI_File_open(comm->host, path, mode & ~MPI_MODE_DELETE_ON_CLOSE, info, &made);
+    if (code != MPI_SUCCESS) {
+        close(file->folder);
+        free(file);
+        v[0].i32 = error_out(code);
+        return NULL;
+    }
+    if (exchanged(file, before)) {
+        return guest_trap("%s: %s was exchanged for another file while it was opened", here, file->name);
+    }
+    if (file->deletes) {
+        MPI_Comm_dup(comm->host, &file->comm);
+    }
+    uint32_t handle = file_out(made);
+    struct slot *slot = slot_find(&file_handles, handle);
+    if (slot == NULL) {
+        return guest_trap("%s: no room for another MPI_File", here);
+    }
+    slot->extra = file;
+    put32((uint32_t)v[4].i32, (int32_t)handle);
+    v[0].i32 = ABI_MPI_SUCCESS;
+    return NULL;
+}
+
+IMPORT(MPI_File_close) {
+    ENTER("MPI_File_close")
+    uint32_t at = (uint32_t)v[0].i32;
+    int32_t handle = room(at, 1, 4) ? get32(at) : ABI_MPI_FILE_NULL;
+    struct file_info *file = file_find(handle);
+    MPI_File host;
+    if (file == NULL || !file_in(handle, &host)) {
+        v[0].i32 = refuse_file(MPI_FILE_NULL, here, "fh", ABI_MPI_ERR_FILE);
+        return NULL;
+    }
+    int code = MPI_File_close(&host), rank = 0;
+    if (code == MPI_SUCCESS) {
+        if (file->comm != MPI_COMM_NULL) {
+            MPI_Comm_rank(file->comm, &rank);
+            if (rank == 0) {
+                unlinkat(file->folder, file->name, 0);
+            }
+            MPI_Barrier(file->comm); /* it is gone when the call returns, whoever asks */
+            MPI_Comm_free(&file->comm);
+        }
+        close(file->folder);
+        file_drop(handle);
+        put32(at, ABI_MPI_FILE_NULL);
+    }
+    v[0].i32 = error_out(code);
+    return NULL;
+}
+
+IMPORT(MPI_File_delete) {
+    ENTER("MPI_File_delete")
+    MPI_Info info;
+    int32_t class = 0;
+    char name[NAME_MAX + 1];
+    if (!info_in(v[1].i32, &info)) {
+        v[0].i32 = refuse_file(MPI_FILE_NULL, here, "info", ABI_MPI_ERR_INFO);
+        return NULL;
+    }
+    int folder = find((uint32_t)v[0].i32, true, name, &class);
+    if (folder >= 0) {
+        class = unlinkat(folder, name, 0) == 0 ? 0 : class_of_errno(errno);
+        close(folder);
+    }
+    v[0].i32 = class == 0 ? ABI_MPI_SUCCESS : refuse_file(MPI_FILE_NULL, here, "filename", class);
+    return NULL;
+}
+
+/* --- what generated calls ask -------------------------------------------------------------------------------------- */
+
+int32_t file_deletes(int32_t guest_handle) {
+    const struct file_info *file = file_find(guest_handle);
+    return file != NULL && file->deletes ? ABI_MPI_MODE_DELETE_ON_CLOSE : 0;
+}
+
+bool file_fits(int32_t guest_handle, MPI_File host, int64_t bytes) {
+    const struct file_info *file = file_find(guest_handle);
+    struct statvfs disk;
+    struct rlimit limit;
+    MPI_Offset now = 0;
+    if (file == NULL || MPI_File_get_size(host, &now) != MPI_SUCCESS || bytes <= now) {
+        return true;
+    }
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && (uint64_t)bytes > limit.rlim_cur) {
+        return false;
+    }
+    return fstatvfs(file->folder, &disk) != 0 ||
+           (__int128)(bytes - now) <= (__int128)disk.f_bavail * (__int128)disk.f_frsize;
+}
