@@ -28,6 +28,7 @@ class Outcome:
     """`native` and `wasm` are None where the test does not apply, which `inapplicable` then gives the reason of."""
 
     test: ListedTest
+    library: str = ""
     native: Verdict | None = None
     wasm: Verdict | None = None
     inapplicable: str = ""
@@ -41,10 +42,12 @@ class Outcome:
     @property
     def reason(self) -> str:
         """Why it fails in wasm, in a line: as explained in explained.toml, else what the run said."""
-        for pattern, text in _explained().items():
-            if fnmatch.fnmatchcase(self.test.name, pattern):
-                return text
-        return "" if self.wasm is None else self.wasm.reason
+        return explanation(self.test, self.library) or ("" if self.wasm is None else self.wasm.reason)
+
+    @property
+    def unexplained(self) -> bool:
+        """Whether wasm is held to it, fails it, and nobody has said why."""
+        return self.counts and self.state == "failed" and not explanation(self.test, self.library)
 
     @property
     def state(self) -> str:
@@ -85,8 +88,18 @@ def inapplicable_build(built: Built) -> str:
     return f"calls what WASI does not have: {', '.join(built.missing)}"
 
 
+def explanation(test: ListedTest, library: str) -> str:
+    """What explained.toml says of the test on that kind of MPI library; or ""."""
+    explained = _explained()
+    for reasons in (explained.get(library, {}), explained):
+        for pattern, text in reasons.items() if isinstance(reasons, Mapping) else ():
+            if isinstance(text, str) and fnmatch.fnmatchcase(test.name, pattern):
+                return text
+    return ""
+
+
 @functools.cache
-def _explained() -> Mapping[str, str]:
+def _explained() -> Mapping[str, str | Mapping[str, str]]:
     return tomllib.loads(Path(__file__).with_name("explained.toml").read_text())
 
 

@@ -6,8 +6,9 @@
     python tests/mpich/mpich_suite.py --subset --json                 # the tests that CI runs
 
 A test is one line of the suite's lists; it passes by the suite's own rules. The source is fetched once, from Debian's
-archive or $ARGOSY_MIRROR; programs, and what passed natively, are kept in the cache. The exit status is 1 where
---subset is given and a test of it fails in wasm.
+archive or $ARGOSY_MIRROR; programs, and what passed natively, are kept in the cache. With --keep FILE outcomes are
+written down as they come, and a run of the same goes on where the last one stopped. The exit status is 1 where --subset
+is given and a test of it passes natively, fails in wasm, and explained.toml does not say why.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -31,6 +32,7 @@ import mpich_outcomes
 import mpich_sources
 from mpich_builds import Native, Wasm
 from mpich_jobs import Verdict
+from mpich_kept import Kept, as_rows
 from mpich_lists import ListedTest
 from mpich_outcomes import Outcome
 
@@ -38,8 +40,9 @@ from argosy import process
 from argosy.errors import ArgosyError, UsageError, did_you_mean
 from argosy.files import write_whole
 from argosy.folders import cache_root
-from argosy.launcher import mpi_library
+from argosy.launcher import build, mpi_library
 from argosy.launcher.mpi_library import MpiLibrary
+from argosy.mpi import guest
 from argosy.progress import progress
 
 SUBSET = Path(__file__).with_name("subset.txt")
@@ -88,6 +91,17 @@ class Suite:
         self._native = Native(mpi)
         self._wasm = Wasm()
 
+    @property
+    def library(self) -> str:
+        """The library's kind, as explained.toml names it: "MPICH", "Open MPI", "MPI ABI"."""
+        return self._mpi.kind
+
+    @property
+    def subject(self) -> str:
+        """What outcomes depend on, in a word."""
+        parts = (self._mpi.identity, str(build.launcher(self._mpi)), guest.digest(), self._tree.name)
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
     def tests(self) -> list[ListedTest]:
         return mpich_lists.read(self._tree)
 
@@ -110,11 +124,12 @@ class Suite:
         if built is not None:
             reason = mpich_outcomes.inapplicable_build(built)
         if reason or built is None:
-            return Outcome(test=test, inapplicable=reason)
+            return Outcome(test=test, library=self.library, inapplicable=reason)
         native = self._natively(test)
         begin = time.monotonic()
         wasm = self.in_wasm(test)
-        return Outcome(test=test, native=native, wasm=wasm, seconds=round(time.monotonic() - begin, 1))
+        seconds = round(time.monotonic() - begin, 1)
+        return Outcome(test=test, library=self.library, native=native, wasm=wasm, seconds=seconds)
 
     def _natively(self, test: ListedTest) -> Verdict:
         """Passes are kept, for neither the program nor the library has changed; a failure may be a busy machine's."""
@@ -131,20 +146,21 @@ class Suite:
         return verdict
 
 
-def outcomes(suite: Suite, tests: Sequence[ListedTest], jobs: int) -> list[Outcome]:
-    """Run the tests, so many at once, in their order."""
+def outcomes(suite: Suite, tests: Sequence[ListedTest], jobs: int, kept: Kept | None = None) -> list[Outcome]:
+    """Run the tests, so many at once, in their order; those that are kept are not run again."""
     suite.ready()
-    with progress("MPICH's tests", len(tests), unit="test") as advance, ThreadPoolExecutor(jobs) as pool:
-        return list(pool.map(_then(suite.outcome, advance), tests))
 
-
-def _then(work: Callable[[ListedTest], Outcome], advance: Callable[[], object]) -> Callable[[ListedTest], Outcome]:
-    def both(test: ListedTest) -> Outcome:
-        outcome = work(test)
+    def one(test: ListedTest) -> Outcome:
+        outcome = kept.outcome(test) if kept else None
+        if outcome is None:
+            outcome = suite.outcome(test)
+            if kept:
+                kept.keep(outcome)
         advance()
         return outcome
 
-    return both
+    with progress("MPICH's tests", len(tests), unit="test") as advance, ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(one, tests))
 
 
 def main() -> int:
@@ -161,6 +177,7 @@ def main() -> int:
     parser.add_argument("--most-ranks", type=int, default=1000, metavar="N", help="leave out tests of more ranks")
     parser.add_argument("--listed", action="store_true", help="leave out tests of datatypes drawn at random")
     parser.add_argument("--limit", type=int, default=180, metavar="SECONDS", help="no test may take longer")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="write outcomes down there, and go on from them")
     parser.add_argument("--json", action="store_true", help="every outcome as JSON instead of the table")
     arguments = parser.parse_args()
     signal.signal(signal.SIGINT, lambda *_: process.interrupt())
@@ -176,7 +193,9 @@ def main() -> int:
             for test in suite.tests()
             if test.ranks <= arguments.most_ranks and not (arguments.listed and test.generated)
         ]
-        found = outcomes(suite, choose(known, arguments.folder, arguments.only, names), arguments.jobs)
+        chosen = choose(known, arguments.folder, arguments.only, names)
+        kept = Kept(arguments.keep, subject=suite.subject) if arguments.keep else None
+        found = outcomes(suite, chosen, arguments.jobs, kept)
     except ArgosyError as error:
         print(f"mpich_suite: {error}", file=sys.stderr)
         return error.status
@@ -184,24 +203,12 @@ def main() -> int:
         print(json.dumps(_as_json(mpi, found), indent=1))
     else:
         print(f"MPICH 4.0.2's test suite on {mpi.kind} {mpi.version}\n\n{mpich_outcomes.table(found)}")
-    return int(arguments.subset and any(outcome.state != "passed" for outcome in found))
+    return int(arguments.subset and any(outcome.unexplained for outcome in found))
 
 
 def _as_json(mpi: MpiLibrary, found: Sequence[Outcome]) -> dict[str, object]:
     rows = [{**asdict(row), "ratio": row.ratio} for row in mpich_outcomes.rows(found)]
-    tests = [
-        {
-            "test": outcome.test.name,
-            "folder": outcome.test.row,
-            "native": None if outcome.native is None else asdict(outcome.native),
-            "wasm": None if outcome.wasm is None else asdict(outcome.wasm),
-            "not_applicable": outcome.inapplicable,
-            "reason": "" if outcome.state == "passed" else outcome.reason,
-            "seconds": outcome.seconds,
-        }
-        for outcome in found
-    ]
-    return {"library": f"{mpi.kind} {mpi.version}", "folders": rows, "tests": tests}
+    return {"library": f"{mpi.kind} {mpi.version}", "folders": rows, "tests": as_rows(found)}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import mpich_suite
 import pytest
 from mpich_builds import Built
 from mpich_jobs import Verdict, judge
+from mpich_kept import Kept
 from mpich_lists import ListedTest, Program, programs, read
 from mpich_outcomes import Outcome, inapplicable_build, rows, table
 from needs import need
@@ -18,6 +20,9 @@ from argosy.errors import ArgosyError, UsageError
 from argosy.launcher import mpi_library
 
 SUBSET = mpich_suite.subset()
+# Of these, so many on the other libraries too; all of them by `mpich_suite.py --subset --library …`.
+SAMPLE = SUBSET[::9]
+OTHERS = (Path("/usr/bin/mpicc.openmpi"), Path(sys.prefix, "bin", "mpicc_abi"))
 
 
 def library() -> mpi_library.MpiLibrary:
@@ -28,18 +33,35 @@ def library() -> mpi_library.MpiLibrary:
     return mpi_library.find()
 
 
-@pytest.fixture(scope="module")
-def suite() -> Iterator[mpich_suite.Suite]:
-    """The suite on the MPI library of this machine, its utilities compiled."""
+def prepared(mpi: mpi_library.MpiLibrary) -> Iterator[mpich_suite.Suite]:
+    """The suite on that library, its utilities compiled."""
     try:
-        mpi = library()
         made = mpich_suite.Suite(mpi, limit=120)
     except ArgosyError as error:
-        need("MPICH's source and an MPI library", str(error))
+        need("MPICH's source", str(error))
     made.ready()
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("ARGOSY_MPICC", str(mpi.mpicc))
         yield made
+
+
+@pytest.fixture(scope="module")
+def suite() -> Iterator[mpich_suite.Suite]:
+    """The suite on the MPI library of this machine."""
+    try:
+        mpi = library()
+    except ArgosyError as error:
+        need("an MPI library", str(error))
+    yield from prepared(mpi)
+
+
+@pytest.fixture(scope="module", params=OTHERS)
+def elsewhere(request: pytest.FixtureRequest) -> Iterator[mpich_suite.Suite]:
+    """The suite on one of the other libraries; its wasm programs are the same files."""
+    mpicc: Path = request.param
+    if not mpicc.exists():
+        need(str(mpicc), "pip install mpich, apt-get install libopenmpi-dev")
+    yield from prepared(mpi_library.describe(mpicc, chosen="the tests"))
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +74,42 @@ def test_what_the_suite_asks_of_an_mpi_library_holds_in_wasm(
     suite: mpich_suite.Suite, by_name: dict[str, ListedTest], name: str
 ) -> None:
     assert suite.in_wasm(by_name[name]) == Verdict(passed=True)
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_the_same_wasm_passes_on_other_mpi_libraries(
+    elsewhere: mpich_suite.Suite, by_name: dict[str, ListedTest], name: str
+) -> None:
+    outcome = elsewhere.outcome(by_name[name])
+    assert not outcome.unexplained, outcome.reason
+
+
+def test_outcomes_are_kept_as_they_come_and_go_on_from_there(tmp_path: Path) -> None:
+    path = tmp_path / "outcomes"
+    first, second = read(small_tree(tmp_path / "tree"))[:2]
+    passed = Outcome(test=first, library="MPICH", native=Verdict(passed=True), wasm=Verdict(passed=True), seconds=1.5)
+    Kept(path, subject="one").keep(passed)
+    with path.open("a") as file:
+        file.write('{"test": "coll/one 4 -count')  # the run ended here
+    again = Kept(path, subject="one")
+    assert again.outcome(first) == passed
+    assert again.outcome(second) is None
+    left_out = Outcome(test=second, library="MPICH", inapplicable="needs threads")
+    again.keep(left_out)
+    assert [Kept(path, subject="one").outcome(test) for test in (first, second)] == [passed, left_out]
+    with pytest.raises(UsageError, match="another"):
+        Kept(path, subject="other")
+
+
+def test_only_what_passes_natively_fails_in_wasm_and_is_not_explained_counts_against_the_subset() -> None:
+    def outcome(program: str, library: str, native: bool, wasm: bool) -> Outcome:
+        test = ListedTest(program=Program(folder="init", name=program, sources=()), ranks=1, environment={})
+        return Outcome(test=test, library=library, native=Verdict(passed=native), wasm=Verdict(passed=wasm))
+
+    assert outcome("one", "MPICH", True, False).unexplained
+    assert not outcome("one", "MPICH", True, True).unexplained
+    assert not outcome("one", "MPICH", False, False).unexplained
+    assert not outcome("version", "MPICH", True, False).unexplained
 
 
 def test_the_subset_is_of_150_tests_or_more_and_none_twice() -> None:
