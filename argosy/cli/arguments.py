@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from argosy import __version__
 from argosy.cli.build import add_build
 from argosy.cli.completion import add_completion
+from argosy.cli.copy import add_copy, add_delete
 from argosy.cli.doctor import add_doctor
 from argosy.cli.inspect import add_inspect
 from argosy.cli.keys import add_keys
@@ -40,6 +41,8 @@ _FAMILIES = (
     add_push,
     add_pull,
     add_verify,
+    add_copy,
+    add_delete,
     add_precompile,
     add_run,
     add_list,

@@ -27,22 +27,25 @@ class Reference:
     """A place and, in it, what is meant.
 
     `registry` is `host[:port]`, or None for an image-layout folder. `repository` is the name in the registry, or
-    the folder's path as it was written. When both `tag` and `digest` are given the digest decides. When neither is
-    given, a registry's tag `latest` or a layout's only artifact is meant.
+    the folder's path as it was written; with `archive`, that of a tar file which holds such a folder. When both `tag`
+    and `digest` are given the digest decides. When neither is given, a registry's tag `latest` or a layout's only
+    artifact is meant.
     """
 
     registry: str | None
     repository: str
     tag: str | None = None
     digest: Digest | None = None
+    archive: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Reference:
-        """Read `host[:port]/repository[:tag][@sha256:…]` or `oci:PATH[:TAG]`, `oci:PATH@sha256:…`.
+        """Read `host[:port]/repository[:tag][@sha256:…]`, `oci:PATH[:TAG]`, `oci:PATH@sha256:…`, or the same two with
+        `oci-archive:` for a tar file.
 
         Raises UsageError that names the part which is wrong.
         """
-        if text.startswith("oci:"):
+        if text.startswith(("oci:", "oci-archive:")):
             return _layout(text)
         return _registry(text)
 
@@ -53,8 +56,10 @@ class Reference:
 
     @property
     def name(self) -> str:
-        """The place without tag or digest: `host/repository` or `oci:PATH`."""
-        return f"oci:{self.repository}" if self.registry is None else f"{self.registry}/{self.repository}"
+        """The place without tag or digest: `host/repository`, `oci:PATH` or `oci-archive:PATH`."""
+        if self.registry is not None:
+            return f"{self.registry}/{self.repository}"
+        return f"{'oci-archive' if self.archive else 'oci'}:{self.repository}"
 
     def at(self, digest: Digest) -> Reference:
         """The same place, meaning exactly `digest`."""
@@ -114,10 +119,13 @@ def _registry(text: str) -> Reference:
 
 
 def _layout(text: str) -> Reference:
-    path, digest = _split_digest(text.removeprefix("oci:"))
+    kind, _, place = text.partition(":")
+    path, digest = _split_digest(place)
     path, colon, tag = path.partition(":")
     if not path or not path.isprintable():
         raise UsageError(f"no folder in the reference {_shown(text)}", advice=_ADVICE)
     if colon and not (len(tag) <= _LONGEST_REPOSITORY and _LAYOUT_TAG.fullmatch(tag)):
         raise UsageError(f"not a tag: {tag[:200]!r} in {_shown(text)}", advice=_ADVICE)
-    return Reference(registry=None, repository=path, tag=tag if colon else None, digest=digest)
+    return Reference(
+        registry=None, repository=path, tag=tag if colon else None, digest=digest, archive=kind == "oci-archive"
+    )

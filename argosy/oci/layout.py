@@ -98,6 +98,8 @@ class Layout:
                 if len(entries) == len(index.manifests):
                     raise NotFoundError(f"{self.name} has no manifest {digest}")
             self._replace(index, entries)
+            if isinstance(selector, Digest) and digest.hex not in self._reached(replace(index, manifests=entries)):
+                self._blob_path(digest).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[bool]:
@@ -153,6 +155,10 @@ class Layout:
             if manifest.subject is not None and manifest.subject.digest == digest and artifact_type in (None, kind):
                 found[entry.digest] = replace(entry, artifact_type=kind, annotations=manifest.annotations)
         return list(found.values())
+
+    def blob_path(self, descriptor: Descriptor) -> Path:
+        """Where the blob's bytes are, unchecked."""
+        return self._blob_path(descriptor.digest)
 
     def _blob_path(self, digest: Digest) -> Path:
         return self.path / "blobs" / digest.algorithm / digest.hex

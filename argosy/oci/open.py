@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from argosy.errors import UsageError
 from argosy.model.reference import Reference
 from argosy.oci import credentials
 from argosy.oci.layout import Layout
@@ -18,6 +19,11 @@ def open_registry(reference: Reference, *, plain_http: bool = False, patience: f
     A loopback host is asked over http, any other over https unless `plain_http`. `patience`: seconds to wait in all
     for a busy registry.
     """
+    if reference.archive:
+        raise UsageError(
+            f"{reference.name} is an archive, which is only copied from and to",
+            advice=f"argosy copy {reference} oci:FOLDER",
+        )
     if reference.registry is None:
         return Layout(Path(reference.repository))
     account = credentials.find(reference.registry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +17,14 @@ from argosy.model.manifest import INDEX, MANIFEST, Descriptor, Index, Manifest
 from argosy.oci import fallback
 from argosy.oci.challenge import origin
 from argosy.oci.download import download
+from argosy.oci.patience import Patience
 from argosy.oci.registry import (
     Advance,
     NotFoundError,
     StoredManifest,
     check_manifest_digest,
 )
-from argosy.oci.transport import Transport
+from argosy.oci.transport import RefusedError, Transport
 from argosy.oci.upload import check_stored, upload
 
 # Docker's own types are asked for so that a container image is refused by its name rather than "not found".
@@ -31,6 +33,7 @@ _ACCEPT = {"Accept": ", ".join((MANIFEST, INDEX, _DOCKER))}
 _DEFAULT_TAG = "latest"
 _PAGE = 1000
 _MOST_PAGES = 1000
+_BLOB_UNKNOWN, _BLOB_ATTEMPTS = "MANIFEST_BLOB_UNKNOWN", 5
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _NEXT = re.compile(r'\s*<([^<>\s]+)>\s*;\s*rel="?next"?')
 
@@ -105,17 +108,35 @@ class Remote:
         url = f"/v2/{self.repository}/manifests/{quote(tag, safe='') if tag is not None else digest}"
         action = f"push the manifest {tag or digest} to {self.name}"
         headers = {"Content-Type": media_type}
-        with self.transport.send(
-            "PUT", url, action=action, expected={201}, headers=headers, body=lambda: data
-        ) as response:
-            check_stored(response, digest, action)
-            noted = "OCI-Subject" in response.headers
+        patience = Patience(self.transport.patience)
+        for attempt in itertools.count(1):
+            try:
+                with self.transport.send(
+                    "PUT", url, action=action, expected={201}, headers=headers, body=lambda: data
+                ) as response:
+                    check_stored(response, digest, action)
+                    noted = "OCI-Subject" in response.headers
+                break
+            except RefusedError as error:
+                # docker-registry does not see a blob for a moment while somebody else stores the same one.
+                passing = (
+                    _BLOB_UNKNOWN in error.codes and attempt < _BLOB_ATTEMPTS and self._has_blobs(data, media_type)
+                )
+                if not passing or not patience.wait():
+                    raise
         stored = Descriptor(media_type=media_type, digest=digest, size=len(data))
         if media_type == MANIFEST and not noted:
             manifest = Manifest.parse(data)
             if manifest.subject is not None:
                 fallback.add(self, manifest.subject.digest, fallback.referrer(stored, manifest))
         return stored
+
+    def _has_blobs(self, data: bytes, media_type: str) -> bool:
+        """Whether everything that a manifest names is here."""
+        if media_type != MANIFEST:
+            return False
+        manifest = Manifest.parse(data)
+        return all(self.has_blob(one) for one in (manifest.config, *manifest.layers))
 
     def delete(self, selector: str | Digest) -> None:
         subject = self._subject(selector) if isinstance(selector, Digest) else None

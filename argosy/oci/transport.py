@@ -31,6 +31,7 @@ _BUSY = frozenset({429, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 _CONNECTION_ATTEMPTS = 3
+_FAILED_ATTEMPTS = 4
 _PIECE = 1 << 18
 
 # Opens the request's body afresh, for each time that it is sent.
@@ -43,6 +44,14 @@ _SLOWEST, _SLOW_SECONDS = 16384, 30.0
 
 class UnreachableError(ArgosyError):
     """The host does not answer, or stopped in the middle."""
+
+
+class RefusedError(ArgosyError):
+    """The host answered with an error; `codes` are the distribution specification's, if it gave any."""
+
+    def __init__(self, what: str, *, advice: str = "", codes: tuple[str, ...] = ()) -> None:
+        super().__init__(what, advice=advice)
+        self.codes = codes
 
 
 class BusyError(ArgosyError):
@@ -85,8 +94,8 @@ class Transport:
         """One request, authenticated where the registry asks for it; the answer's body is not read yet: close it.
 
         `url` may be relative to the registry. `action` completes the errors: "cannot {action}". With `repeat` a busy
-        server (429, 502, 503, 504) and a broken connection are tried again. Raises NotFoundError for an unexpected
-        404, UnreachableError, ArgosyError.
+        server (429, 502, 503, 504), a few failures (500) and a broken connection are tried again. Raises NotFoundError
+        for an unexpected 404, UnreachableError, BusyError, RefusedError (all of them ArgosyError).
         """
         url = urljoin(self.base, url)
         patience = Patience(self.patience)
@@ -101,8 +110,9 @@ class Transport:
                 continue
             if response.status_code in expected:
                 return response
-            asked = _retry_after(response)
-            if response.status_code not in _BUSY or not repeat or not patience.wait(asked):
+            # docker-registry answers 500 to who reads a tag while it is being replaced.
+            again = response.status_code in _BUSY or (response.status_code == 500 and attempt < _FAILED_ATTEMPTS)
+            if not again or not repeat or not patience.wait(_retry_after(response)):
                 with response:
                     raise self._refused(response, action)
             response.close()
@@ -241,7 +251,9 @@ class Transport:
 
     def _refused(self, response: requests.Response, action: str) -> ArgosyError:
         status = response.status_code
-        what = f"cannot {action}: {urlsplit(response.url).netloc} answered {status}{_explanation(response)}"
+        codes = _codes(response)
+        explained = f" ({', '.join(codes)})" if codes else ""
+        what = f"cannot {action}: {urlsplit(response.url).netloc} answered {status}{explained}"
         if status == 401:
             known = "it does not accept the user name and password" if self._account is not None else _LOGIN
             return ArgosyError(what, advice=known)
@@ -249,9 +261,11 @@ class Transport:
             return ArgosyError(what, advice="your account has no right to do this there; ask who runs the registry")
         if status == 404:
             return NotFoundError(what, advice="check repository and tag; `argosy list` shows what is there")
+        if status == 405:
+            return ArgosyError(what, advice="this registry does not do that, or was told not to")
         if status in _BUSY:
             return BusyError(what, advice="the registry is busy; try again later", after=_retry_after(response))
-        return ArgosyError(what)
+        return RefusedError(what, codes=codes)
 
 
 def is_loopback(host: str) -> bool:
@@ -266,16 +280,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _explanation(response: requests.Response) -> str:
+def _codes(response: requests.Response) -> tuple[str, ...]:
     """The error codes in the answer's body (distribution specification, "Error codes"), never its free text."""
     try:
         data = next(response.iter_content(65536), b"")
         errors = strict_json.read(data, "the answer").get("errors")
     except (ArgosyError, requests.RequestException):
-        return ""
+        return ()
     codes = [one.get("code") for one in errors[:3] if isinstance(one, dict)] if isinstance(errors, list) else []
-    known = [code for code in codes if isinstance(code, str) and code.replace("_", "").isalpha() and len(code) < 50]
-    return f" ({', '.join(known)})" if known else ""
+    return tuple(code for code in codes if isinstance(code, str) and code.replace("_", "").isalpha() and len(code) < 50)
 
 
 def _retry_after(response: requests.Response) -> float | None:

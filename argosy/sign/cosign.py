@@ -60,6 +60,11 @@ def signature_tag(digest: Digest) -> str:
     return f"{digest.algorithm}-{digest.hex}.sig"
 
 
+def companion_tags(digest: Digest) -> tuple[str, ...]:
+    """The tags under which cosign keeps signatures, attestations and bills of materials of the manifest `digest`."""
+    return tuple(f"{digest.algorithm}-{digest.hex}.{kind}" for kind in ("sig", "att", "sbom"))
+
+
 def is_companion_tag(tag: str) -> bool:
     """Whether a tag holds signatures, attestations or referrers of something else, not an artifact."""
     algorithm, _, rest = tag.partition("-")
@@ -106,15 +111,25 @@ def append(existing: bytes | None, entry: SignatureEntry) -> SignatureManifest:
     Layers that are there stay as they are. Its `payloads` hold only the new blob.
     """
     layers = () if existing is None else Manifest.parse(existing, what="the signatures' manifest").layers
-    if len(layers) >= MOST_SIGNATURES:
-        raise ArgosyError(f"there are {len(layers)} signatures already; more than {MOST_SIGNATURES} are not read")
     layer = Descriptor(
         media_type=SIMPLE_SIGNING,
         digest=Digest.of(entry.payload),
         size=len(entry.payload),
         annotations={SIGNATURE_ANNOTATION: base64.b64encode(entry.signature).decode()},
     )
-    layers = (*layers, layer)
+    return _with_layers((*layers, layer), (entry.payload,))
+
+
+def union(first: bytes, second: bytes) -> SignatureManifest | None:
+    """The manifest of the signatures (or attestations) in both; None where the first one holds them all."""
+    layers, others = (Manifest.parse(one, what="the signatures' manifest").layers for one in (first, second))
+    missing = tuple(layer for layer in others if layer not in layers)
+    return _with_layers((*layers, *missing), ()) if missing else None
+
+
+def _with_layers(layers: tuple[Descriptor, ...], payloads: tuple[bytes, ...]) -> SignatureManifest:
+    if len(layers) > MOST_SIGNATURES:
+        raise ArgosyError(f"these are {len(layers)} signatures; more than {MOST_SIGNATURES} are not read")
     config = strict_json.write(
         {
             "architecture": "",
@@ -128,7 +143,7 @@ def append(existing: bytes | None, entry: SignatureEntry) -> SignatureManifest:
     manifest = Manifest(
         config=Descriptor(media_type=_IMAGE_CONFIG, digest=Digest.of(config), size=len(config)), layers=layers
     )
-    return SignatureManifest(manifest=manifest.to_bytes(), config=config, payloads=(entry.payload,))
+    return SignatureManifest(manifest=manifest.to_bytes(), config=config, payloads=payloads)
 
 
 def signature_layers(manifest: Manifest) -> list[tuple[Descriptor, bytes]]:
