@@ -17,6 +17,7 @@ from argosy.cli.doctor import add_doctor
 from argosy.cli.inspect import add_inspect
 from argosy.cli.keys import add_keys
 from argosy.cli.listing import add_list
+from argosy.cli.login import add_login
 from argosy.cli.pull import add_pull, add_verify
 from argosy.cli.push import add_push
 from argosy.cli.run import add_precompile, add_run
@@ -43,6 +44,7 @@ _FAMILIES = (
     add_verify,
     add_copy,
     add_delete,
+    add_login,
     add_precompile,
     add_run,
     add_list,

@@ -19,7 +19,7 @@ import urllib3
 
 from argosy.errors import ArgosyError
 from argosy.model import strict_json
-from argosy.oci import challenge, credentials
+from argosy.oci import certificates, challenge, credentials
 from argosy.oci.challenge import Challenge, origin
 from argosy.oci.credentials import Credentials
 from argosy.oci.patience import Patience
@@ -75,6 +75,7 @@ class Transport:
         self.base = f"{'http' if plain_http or is_loopback(host) else 'https'}://{host}/"
         self.patience = patience
         self._account = account
+        self._certificates = certificates.find(host)
         self._authorization: str | None = None
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": "argosy", "Accept-Encoding": "identity"})
@@ -182,6 +183,7 @@ class Transport:
             return request
 
         loopback = is_loopback(origin(url)[1])
+        ours = self._certificates if origin(url) == origin(self.base) else None
         return self._session.request(
             method,
             url,
@@ -192,6 +194,8 @@ class Transport:
             allow_redirects=False,
             stream=True,
             proxies={"http": "", "https": ""} if loopback else None,
+            verify=None if ours is None or ours.authority is None else str(ours.authority),
+            cert=None if ours is None or ours.own is None else (str(ours.own[0]), str(ours.own[1])),
         )
 
     def _answer(self, challenges: list[Challenge]) -> str | None:
@@ -199,7 +203,7 @@ class Transport:
         for asked in challenges:
             if asked.scheme == "bearer" and "realm" in asked.parameters:
                 return "Bearer " + self._token(asked.parameters)
-            if asked.scheme == "basic" and self._account is not None:
+            if asked.scheme == "basic" and self._account is not None and self._account.identity_token is None:
                 return self._account.basic()
         return None
 
@@ -213,11 +217,14 @@ class Transport:
         if account is None:
             account = credentials.find(f"{host}:{port}", environment=False) or credentials.find(host, environment=False)
         query = [(key, parameters[key]) for key in ("service",) if key in parameters]
-        query += [("scope", scope) for scope in parameters.get("scope", "").split()]
-        url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}"
         action = f"get a token from {host} for {self.host}"
         try:
-            response = self._once("GET", url, {}, None, None if account is None else account.basic())
+            if account is not None and account.identity_token is not None:
+                response = self._refreshed(realm, query, parameters.get("scope", ""), account.identity_token)
+            else:
+                query += [("scope", scope) for scope in parameters.get("scope", "").split()]
+                url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}"
+                response = self._once("GET", url, {}, None, None if account is None else account.basic())
         except requests.RequestException as error:
             raise self._unreachable(error, action, host) from None
         with response:
@@ -229,6 +236,12 @@ class Transport:
                 advice=_LOGIN if account is None else "it does not accept the user name and password",
             )
 
+    def _refreshed(self, realm: str, query: list[tuple[str, str]], scope: str, token: str) -> requests.Response:
+        """A token for an identity token (distribution, "OAuth2 Token Authentication")."""
+        form = [("grant_type", "refresh_token"), ("client_id", "argosy"), ("refresh_token", token), ("scope", scope)]
+        body = urlencode([*query, *form]).encode()
+        return self._once("POST", realm, {"Content-Type": "application/x-www-form-urlencoded"}, lambda: body, None)
+
     def _unreachable(self, error: Exception, action: str, host: str = "") -> UnreachableError:
         """The failure in words; the library's own would show URLs and objects."""
         text = str(error)
@@ -236,7 +249,10 @@ class Transport:
             if "WRONG_VERSION" in text or "record layer" in text:
                 reason, advice = "it does not speak https", "--plain-http asks it without encryption"
             else:
-                reason, advice = "its certificate is not accepted", "$REQUESTS_CA_BUNDLE names your authority's file"
+                reason, advice = (
+                    "its certificate is not accepted",
+                    f"put its authority into ~/.config/argosy/certs.d/{self.host}/ca.crt, or set $REQUESTS_CA_BUNDLE",
+                )
         elif isinstance(error, requests.exceptions.ProxyError):
             reason, advice = "the proxy does not answer", "look at $HTTPS_PROXY and $NO_PROXY"
         elif "refused" in text:
@@ -305,5 +321,5 @@ def _retry_after(response: requests.Response) -> float | None:
 _AGAIN = "try again later"
 _LOGIN = (
     f"set ${credentials.USER_VARIABLE} and ${credentials.PASSWORD_VARIABLE}, or put the host into ~/.docker/config.json"
-    " (`docker login` does)"
+    " (`argosy login` does)"
 )
