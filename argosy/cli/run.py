@@ -23,6 +23,7 @@ examples:
   argosy run --read-only /data::/input --env OMP_NUM_THREADS=1 REF -- -v /input/mesh
                                                         folder and variable granted; arguments follow --
   srun -n 64 argosy run REF                             as ranks that Slurm starts: without -n
+  argosy run -n 1 --spawn 7 REF                         it may start seven more of itself by MPI_Comm_spawn
   argosy run -n 2 --mpi mpicc.openmpi REF               under another MPI library of this node
   argosy run -n 2 --unsigned build/hello/hello.wasm     your own build, not verified
 
@@ -56,6 +57,10 @@ def add_run(commands: Commands) -> None:
         "--read-only", action="append", default=[], metavar="HOST[::GUEST]", help="grant it to read only"
     )
     parser.add_argument("--env", action="append", default=[], metavar="NAME[=VALUE]", help="grant a variable")
+    parser.add_argument(
+        "--spawn", type=int, default=0, metavar="N", help="grant the job to start N more processes of the same module"
+    )
+    parser.add_argument("--connect", action="store_true", help="grant connections to MPI processes of other jobs")
     parser.add_argument(
         "--mpi", metavar="MPICC", help="the MPI library, by its mpicc (default: $ARGOSY_MPICC, else PATH's)"
     )
@@ -126,6 +131,8 @@ def _grants(options: argparse.Namespace) -> Grants:
             for text in texts
         ),
         environment=dict(map(parse_variable, options.env)),
+        spawn=options.spawn,
+        connect=options.connect,
     )
 
 

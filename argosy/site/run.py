@@ -8,6 +8,7 @@ stderr, the exit status and every signal are theirs, and no Python stands by whi
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,9 @@ from argosy.site.aot_cache import Entry
 
 # Set by process managers in each rank that they start: MPICH and Slurm's PMI-2, PMIx, Open MPI's.
 _RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
+# What the ranks of a job sign the names of their ports with (argosy/launcher/src/mpi_processes.c): 16 bytes in hex.
+_JOB_KEY = "ARGOSY_JOB_KEY"
+MOST_SPAWNED = 1_000_000  # the launcher's own limit
 _ALLOCATION_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 
 
@@ -51,6 +55,10 @@ class Grants:
 
     folders: tuple[GrantedFolder, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    spawn: int = 0
+    """How many processes of the program its job may start by MPI_Comm_spawn."""
+    connect: bool = False
+    """Whether its job may connect to MPI processes of other jobs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,18 +98,22 @@ def prepare(
     """
     if ranks is not None and not entry.uses_mpi and ranks != 1:
         raise UsageError(f"{name} does not use MPI: {ranks} ranks would be {ranks} copies", advice="leave out -n")
+    if grants is not None and not 0 <= grants.spawn <= MOST_SPAWNED:
+        raise UsageError(f"--spawn {grants.spawn}: a job may start 0 to {MOST_SPAWNED} more processes")
     if ranks is not None and ranks < 1:
         raise UsageError(f"a job has at least one rank, not {ranks}")
     mpi = mpi_library.find() if entry.uses_mpi else None
     executable = build.launcher(mpi)
     check(executable, entry)
-    launch = [str(executable), *_grant_options(grants or Grants()), "--argv0", name, str(entry.path), *arguments]
+    grants = grants or Grants()
+    launch = [str(executable), *_grant_options(grants), "--argv0", name, str(entry.path), *arguments]
     environment = dict(os.environ)
     if mpi is None or ranks is None:
         return Start(command=tuple(launch), environment=environment)
     if any(variable in environment for variable in _RANK_VARIABLES):
         raise UsageError("this process is a rank of a job already", advice="leave out -n under mpiexec or srun")
-    environment.update(_mpi_environment(mpi, ranks))
+    environment.update(_mpi_environment(mpi, ranks + grants.spawn))
+    environment[_JOB_KEY] = secrets.token_hex(16)
     job = executable.with_name(build.JOB)
     start = [str(job), str(mpi.start_command()), "-n", str(ranks), *mpiexec_options]
     return Start(command=(*start, *launch), environment=environment)
@@ -141,7 +153,9 @@ def _grant_options(grants: Grants) -> list[str]:
         options += ["--dir" if folder.writable else "--read-only", f"{folder.host}::{folder.guest}"]
     for name, value in grants.environment.items():
         options += ["--env", f"{name}={value}"]
-    return options
+    if grants.spawn:
+        options += ["--spawn", str(grants.spawn)]
+    return [*options, "--connect"] if grants.connect else options
 
 
 def _mpi_environment(mpi: MpiLibrary, ranks: int) -> dict[str, str]:

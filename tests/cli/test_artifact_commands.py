@@ -214,13 +214,25 @@ def test_grants_are_passed_on_and_checked_first(desk: Desk) -> None:
     wasm = desk.put("tiny", guests.say("hi"))
     (desk.home / "data").mkdir()
     granted = desk.done(
-        "run", "--dry-run", "--dir", "data::/d", "--read-only", ".::/r", "--env", "A=1", "--unsigned", wasm
+        "run",
+        "--dry-run",
+        "--dir",
+        "data::/d",
+        "--read-only",
+        ".::/r",
+        "--env",
+        "A=1",
+        "--spawn=3",
+        "--connect",
+        "--unsigned",
+        wasm,
     )
-    assert f"--dir {desk.home}/data::/d --read-only {desk.home}::/r --env A=1" in granted
+    assert f"--dir {desk.home}/data::/d --read-only {desk.home}::/r --env A=1 --spawn 3 --connect" in granted
     for words, told in (
         (["--dir", "absent"], "cannot grant absent"),
         (["--env", "=x"], "not a variable to grant"),
         (["--env", "NOT_SET_ANYWHERE"], "it is not set here"),
+        (["--spawn=-1"], "a job may start 0 to"),
         (["-n", "2"], "does not use MPI"),
         (["-n", "two"], "invalid int value"),
     ):

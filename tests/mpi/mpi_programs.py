@@ -73,19 +73,26 @@ class Done:
 
 
 def prepared(
-    wasm: Path, name: str, *, ranks: int = 2, arguments: tuple[str, ...] = (), granted: Path | None = None
+    wasm: Path,
+    name: str,
+    *,
+    ranks: int = 2,
+    arguments: tuple[str, ...] = (),
+    granted: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    spawn: int = 0,
 ) -> run.Start:
-    """The command that runs the program under that MPI library, which sees `granted` as "."."""
+    """The command that runs the program under that MPI library, which sees `granted` as "." and `environment`."""
     mpi = library(name)
-    environment = {"ARGOSY_MPICC": str(mpi.mpicc)}
+    variables = {"ARGOSY_MPICC": str(mpi.mpicc)}
     if name == "openmpi" and os.geteuid() == 0:  # it refuses to run as root unless told twice
-        environment |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    before = {key: os.environ.get(key) for key in environment}
-    os.environ.update(environment)
+        variables |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    before = {key: os.environ.get(key) for key in variables}
+    os.environ.update(variables)
     try:
         entry = precompile.precompile(wasm, Digest.of(wasm.read_bytes()), "fast")
         folders = () if granted is None else (run.GrantedFolder(host=granted, guest="."),)
-        grants = run.Grants(folders=folders)
+        grants = run.Grants(folders=folders, environment=environment or {}, spawn=spawn)
         return run.prepare(entry, name=wasm.stem, arguments=arguments, ranks=ranks, grants=grants)
     finally:
         for key, value in before.items():
@@ -96,10 +103,19 @@ def prepared(
 
 
 def start(
-    wasm: Path, name: str, *, ranks: int = 2, arguments: tuple[str, ...] = (), granted: Path | None = None
+    wasm: Path,
+    name: str,
+    *,
+    ranks: int = 2,
+    arguments: tuple[str, ...] = (),
+    granted: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    spawn: int = 0,
 ) -> Done:
     """Run the program as `prepared`; nothing may last longer than two minutes."""
-    begin = prepared(wasm, name, ranks=ranks, arguments=arguments, granted=granted)
+    begin = prepared(
+        wasm, name, ranks=ranks, arguments=arguments, granted=granted, environment=environment, spawn=spawn
+    )
     done = subprocess.run(
         begin.command,
         env={**begin.environment, **RANK_ENVIRONMENT},

@@ -22,6 +22,8 @@ from argosy.site.precompile import precompile
 
 # After the library's own mpiexec should have ended the job ($MPIEXEC_TIMEOUT).
 _GRACE_SECONDS = 10
+# Far more than the suite starts: a program that is started gets half of what is left, and some start others in turn.
+_MOST_SPAWNED = 100_000
 _LONGEST = 200  # characters of a reason
 
 
@@ -41,7 +43,9 @@ def wasm(test: ListedTest, module: Path, mpi: MpiLibrary, limit: int) -> Verdict
         try:
             entry = precompile(module, Digest.of(module.read_bytes()), "fast")
             grants = run.Grants(
-                folders=(run.GrantedFolder(host=Path(scratch), guest="."),), environment=test.environment
+                folders=(run.GrantedFolder(host=Path(scratch), guest="."),),
+                environment=test.environment,
+                spawn=_MOST_SPAWNED,
             )
             start = run.prepare(
                 entry, name=f"./{test.program.name}", arguments=test.arguments, ranks=test.ranks, grants=grants

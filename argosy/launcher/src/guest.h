@@ -87,6 +87,18 @@ _Noreturn void guest_fail(const char *format, ...) __attribute__((format(printf,
  * where no granted folder contains it. */
 int guest_folder_of(const char *path, bool for_writing, char name[NAME_MAX + 1]);
 
+/* Processes that the guest may start (options --spawn, --connect), for MPI_Comm_spawn and MPI_Comm_connect. */
+int64_t guest_may_start(void);             /* how many, for the whole world of processes that this one belongs to */
+bool guest_may_connect(void);              /* to any MPI process, and not only to those of its own job */
+const char *guest_name(void);              /* argv[0] as the guest sees it */
+bool guest_has_folder(const char *name);   /* may it start one with this as "."? Only what is granted under that name */
+bool guest_launcher(char *path, size_t size); /* this launcher's path; false: process managers cannot carry it */
+/* The words that follow the launcher's path to start this module once more, NULL at their end; NULL: no memory. The guest
+ * there sees `name` and `arguments` (NULL at their end; or NULL), `folder` (NULL, or one that guest_has_folder) as ".",
+ * and its world may start `spawn` more. Whatever the guest chose, process managers read nothing but words in these. */
+char **guest_again(const char *name, const char *const *arguments, const char *folder, int64_t spawn);
+void again_free(char **words);
+
 /* One host function: what the guest imports by `name`. */
 struct import {
     const char *name;

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "again.h"
 #include "engine_settings.h"
 #include "launch.h"
 #include "report.h"
@@ -82,7 +83,8 @@ int main(int argc, char **argv) {
         wasi_open_granted(&options);
     }
     paths_grant(&options);
-    report_set_glue(glue);
+    again_remember(&options);
+    report_set_glue(glue, options.again);
     wasmtime_error_t *error = wasmtime_linker_instantiate(linker, context, module, &instance, &trap);
     if (error != NULL) {
         refuse_error("cannot make room for the guest (it reserves 4 GiB of addresses, see ulimit -v)", error);

@@ -6,6 +6,7 @@
  * - The guest has one thread, so MPI is asked for at most MPI_THREAD_SERIALIZED, and no more is reported.
  */
 #include "mpi_imports.h"
+#include "mpi_processes.h"
 #include "mpi_types.h"
 
 enum phase mpi_phase = PHASE_OUTSIDE;
@@ -38,6 +39,7 @@ static void begin(void) {
     if (MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &bound, &found) == MPI_SUCCESS && found) {
         mpi_tag_upper_bound = *bound;
     }
+    processes_begin();
 }
 
 /* The guest's argc and argv stay as they are: MPI finds what it needs in its own process. */
@@ -70,6 +72,7 @@ IMPORT(MPI_Init_thread) {
 
 IMPORT(MPI_Finalize) {
     ENTER("MPI_Finalize")
+    processes_end();
     quads_end();
     int code = MPI_Finalize();
     if (code == MPI_SUCCESS) {

@@ -1,10 +1,15 @@
 /* Command line. Every list is allocated once, at argc entries, which no option can exceed. */
 #include "options.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "again.h"
+
+enum { MOST_PROCESSES = 1000000 };
 
 static const char usage[] =
     "usage: argosy-launch [OPTION]... APP.cwasm [ARGUMENT]...\n"
@@ -13,6 +18,8 @@ static const char usage[] =
     "  --env NAME[=VALUE]          set a variable, or pass this process's\n"
     "  --argv0 NAME                what the guest sees as its own name\n"
     "  --wasi=argosy|wasmtime      whose WASI the guest gets (default: argosy, this launcher's own)\n"
+    "  --spawn N                   the job may start N more processes of this module (default: 0)\n"
+    "  --connect                   the job may connect to MPI processes of other jobs\n"
     "  --check                     only check that this node has all that APP imports\n";
 
 static _Noreturn void __attribute__((format(printf, 1, 2))) misuse(const char *format, ...) {
@@ -80,14 +87,32 @@ static char *value_of(const char *name, int argc, char **argv, int *index) {
     return argv[++*index];
 }
 
+static int64_t processes(const char *text) {
+    char *end = NULL;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || value > MOST_PROCESSES) {
+        misuse("--spawn takes a number of processes up to %d, not '%s'", MOST_PROCESSES, text);
+    }
+    return value;
+}
+
 void options_parse(struct options *options, int argc, char **argv) {
     size_t most = argc > 0 ? (size_t)argc : 0;
     const char *name = NULL;
     *options = (struct options){0};
+    if (argc > 1 && strcmp(argv[1], "--again") == 0) { /* as guest_again writes */
+        size_t left = 0;
+        if (!again_decode(argv + 2, (size_t)argc - 2, &left)) {
+            misuse("--again is followed by what another argosy-launch wrote");
+        }
+        argc = (int)left + 2;
+        options->again = true;
+    }
     options->folders = table(most, sizeof *options->folders);
     options->variables = table(most, sizeof *options->variables);
     options->arguments = table(most, sizeof *options->arguments);
-    int index = 1;
+    int index = options->again ? 2 : 1;
     for (; index < argc && argv[index][0] == '-'; index++) {
         char *value = NULL;
         if (strcmp(argv[index], "--") == 0) {
@@ -107,6 +132,10 @@ void options_parse(struct options *options, int argc, char **argv) {
             if (!options->wasmtime_wasi && strcmp(value, "argosy") != 0) {
                 misuse("--wasi is 'argosy' or 'wasmtime', not '%s'", value);
             }
+        } else if ((value = value_of("--spawn", argc, argv, &index)) != NULL) {
+            options->spawn = processes(value);
+        } else if (strcmp(argv[index], "--connect") == 0) {
+            options->connect = true;
         } else if (strcmp(argv[index], "--check") == 0) {
             options->check = true;
         } else if (strcmp(argv[index], "--help") == 0) {

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A folder of the host that the guest sees under another name. */
 struct folder {
@@ -27,6 +28,9 @@ struct options {
     const char **arguments; /* the guest's argv: name first, NULL last */
     size_t argument_count;
     bool wasmtime_wasi; /* wasmtime's WASI instead of the launcher's own */
+    int64_t spawn;      /* how many processes the job may start */
+    bool connect;       /* it may connect to processes of other jobs */
+    bool again;         /* a process like this one has started it: MPI_Comm_spawn */
     bool check; /* only look whether this node has all that the module imports */
 };
 

@@ -18,9 +18,11 @@
 enum { ABORT_SECONDS = 5, MOST_FRAMES = 60, DRAIN_STEPS = 100, DRAIN_STEP_NS = 10000000 };
 
 static const struct mpi_glue *glue;
+static bool spawned;
 
-void report_set_glue(const struct mpi_glue *given) {
+void report_set_glue(const struct mpi_glue *given, bool is_spawned) {
     glue = given;
+    spawned = is_spawned;
 }
 
 /* A text that grows; what does not fit into memory is cut. */
@@ -66,7 +68,7 @@ static void text_open(struct text *text) {
     fputs("argosy-launch: ", text->stream);
     int rank = rank_in_job();
     if (rank >= 0) {
-        fprintf(text->stream, "rank %d: ", rank);
+        fprintf(text->stream, "%srank %d: ", spawned ? "spawned " : "", rank);
     }
 }
 

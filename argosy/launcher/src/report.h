@@ -8,8 +8,9 @@ enum {
     STATUS_CANNOT_RUN = 126, /* the module cannot be started on this node */
 };
 
-/* The glue whose job is to be aborted when this rank fails; NULL for a program without MPI. */
-void report_set_glue(const struct mpi_glue *glue);
+/* The glue whose job is to be aborted when this rank fails; NULL for a program without MPI. A rank of processes that
+ * others started has a world of its own, so messages call it a spawned one. */
+void report_set_glue(const struct mpi_glue *glue, bool spawned);
 
 /* "argosy-launch: rank R: message" on stderr in one write, then leave with `status`; nothing has run yet. */
 _Noreturn void refuse(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -28,6 +28,8 @@ BY_HAND = frozenset(
         "Comm_idup Comm_idup_with_info",
         "File_open File_close File_delete",
         "Type_get_contents Type_get_envelope Type_get_envelope_c Type_get_name Type_set_name",
+        "Comm_spawn Comm_spawn_multiple Comm_get_parent Open_port Close_port Comm_accept Comm_connect",
+        "Publish_name Unpublish_name Lookup_name",
         "Buffer_attach Buffer_detach Info_get Info_get_string Intercomm_create",
     )
     for name in line.split()

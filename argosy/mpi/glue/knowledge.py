@@ -10,8 +10,8 @@ from collections.abc import Mapping
 NAMES = "Initialized Finalized Get_version Get_library_version Wtime Wtick Error_class Error_string"
 ANYTIME = frozenset(f"MPI_{name}" for name in NAMES.split())
 
-# Expressible by kind, and yet written by hand: they change what all others stand on, or the node would tell of its own
-# datatypes and not of the guest's.
+# Expressible by kind, and yet written by hand: they change what all others stand on, reach beyond the job, or the node
+# would tell of its own datatypes and not of the guest's.
 OF_ITS_OWN = frozenset(
     {
         "MPI_Abort",
@@ -29,6 +29,14 @@ OF_ITS_OWN = frozenset(
         "MPI_Type_get_name",
         "MPI_Type_set_name",
         "MPI_Win_create_dynamic",
+        "MPI_Comm_get_parent",
+        "MPI_Open_port",
+        "MPI_Close_port",
+        "MPI_Comm_accept",
+        "MPI_Comm_connect",
+        "MPI_Publish_name",
+        "MPI_Unpublish_name",
+        "MPI_Lookup_name",
     }
 )
 
