@@ -65,6 +65,84 @@ int32_t target_in(struct win_info *win, int rank, int64_t disp, int64_t count, c
     return wrong == ABI_MPI_ERR_BUFFER ? ABI_MPI_ERR_RMA_RANGE : wrong;
 }
 
+/* A datatype's arguments, by the functions that know large ones where there are such. */
+#if HAVE_MPI_Type_get_envelope_c && HAVE_MPI_Type_get_contents_c
+typedef MPI_Count number;
+#else
+typedef int number;
+#endif
+
+static bool envelope(MPI_Datatype type, number counts[4], int *combiner) {
+#if HAVE_MPI_Type_get_envelope_c && HAVE_MPI_Type_get_contents_c
+    return MPI_Type_get_envelope_c(type, &counts[0], &counts[1], &counts[2], &counts[3], combiner) == MPI_SUCCESS;
+#else
+    counts[2] = 0;
+    return MPI_Type_get_envelope(type, &counts[0], &counts[1], &counts[3], combiner) == MPI_SUCCESS;
+#endif
+}
+
+static bool contents(MPI_Datatype type, const number counts[4], struct scratch *scratch, MPI_Datatype *types) {
+    int *integers = scratch_take(scratch, (uint64_t)counts[0] * sizeof *integers);
+    MPI_Aint *addresses = scratch_take(scratch, (uint64_t)counts[1] * sizeof *addresses);
+    MPI_Count *large = scratch_take(scratch, (uint64_t)counts[2] * sizeof *large);
+    if (integers == NULL || addresses == NULL || large == NULL) {
+        return false;
+    }
+#if HAVE_MPI_Type_get_envelope_c && HAVE_MPI_Type_get_contents_c
+    return MPI_Type_get_contents_c(type, counts[0], counts[1], counts[2], counts[3], integers, addresses, large,
+                                   types) == MPI_SUCCESS;
+#else
+    return MPI_Type_get_contents(type, counts[0], counts[1], counts[3], integers, addresses, types) == MPI_SUCCESS;
+#endif
+}
+
+/* The one predefined type that a datatype is made of; MPI_DATATYPE_NULL where there are several, or too deep down. */
+static MPI_Datatype basic_of(MPI_Datatype type, int depth) {
+    number counts[4];
+    int combiner;
+    if (depth == 0 || !envelope(type, counts, &combiner)) {
+        return MPI_DATATYPE_NULL;
+    }
+    bool pair = false;
+#if HAVE_MPI_Type_get_value_index
+    pair = combiner == MPI_COMBINER_VALUE_INDEX;
+#endif
+    if (combiner == MPI_COMBINER_NAMED || pair || counts[3] == 0) {
+        return type;
+    }
+    struct scratch scratch = {NULL};
+    MPI_Datatype *types = scratch_take(&scratch, (uint64_t)counts[3] * sizeof *types), basic = MPI_DATATYPE_NULL;
+    if (types != NULL && contents(type, counts, &scratch, types)) {
+        for (number i = 0; i < counts[3]; i++) {
+            MPI_Datatype other = i > 0 && types[i] == types[i - 1] ? basic : basic_of(types[i], depth - 1);
+            basic = i == 0 || other == basic ? other : MPI_DATATYPE_NULL;
+        }
+        for (number i = 0; i < counts[3]; i++) {
+            number unused[4];
+            if (envelope(types[i], unused, &combiner) && combiner != MPI_COMBINER_NAMED && unused[3] != 0) {
+                MPI_Type_free(&types[i]);
+            }
+        }
+    }
+    scratch_free(&scratch);
+    return basic;
+}
+
+static bool is_predefined(const struct type_info *type) {
+    return type >= type_predefined && type < type_predefined + sizeof type_predefined / sizeof *type_predefined;
+}
+
+bool accumulable(const struct type_info *origin, const struct type_info *target) {
+    enum { DEEP = 100 };
+    origin = origin != NULL ? origin : target;
+    if (origin == target && is_predefined(origin)) {
+        return true;
+    }
+    MPI_Datatype to = is_predefined(target) ? target->host : basic_of(target->host, DEEP);
+    MPI_Datatype from = is_predefined(origin) ? origin->host : basic_of(origin->host, DEEP);
+    return to != MPI_DATATYPE_NULL && to == from;
+}
+
 /* --- making a window ---------------------------------------------------------------------------------------------- */
 
 /* What the guest asked for: handles and addresses as it gave them. */

@@ -32,6 +32,18 @@ bool win_rank_in(const struct win_info *win, int32_t rank, int *host);
  * displacement that MPI is to be given. */
 int32_t target_in(struct win_info *win, int rank, int64_t disp, int64_t count, const struct type_info *type,
                   MPI_Aint *place);
+/* Is that much data as much as, or at most as much as, so much of another type? */
+static inline bool data_equals(int64_t count, const struct type_info *type, int64_t other_count,
+                               const struct type_info *other) {
+    return (__int128)count * type->size == (__int128)other_count * other->size;
+}
+static inline bool data_fits(int64_t count, const struct type_info *type, int64_t other_count,
+                             const struct type_info *other) {
+    return (__int128)count * type->size <= (__int128)other_count * other->size;
+}
+/* Accumulating takes datatypes that are made of one predefined type, the same at the origin (NULL: it gives nothing) and
+ * the target. Some libraries end the job where they are not. */
+bool accumulable(const struct type_info *origin, const struct type_info *target);
 /* What the guest finds in attribute_val for a predefined key: the window's base, or the address of the value. */
 uint32_t win_attribute(struct win_info *win, int32_t key, const char *here);
 

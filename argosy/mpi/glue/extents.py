@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from argosy.mpi.glue.call import Call, Order
-from argosy.mpi.glue.messages import Buffer, Extent, Role
+from argosy.mpi.glue.messages import Buffer, Extent, Role, family
+
+
+_ORIGIN, _TARGET, _RESULT = (
+    "origin_count, origin_datatype",
+    "{target_count}, target_datatype",
+    "result_count, result_datatype",
+)
+# How much data must go where it is sent, by family: libraries count on it and do not look.
+_AMOUNTS = {
+    "put": f"data_fits({_ORIGIN}, {_TARGET})",
+    "get": f"data_fits({_TARGET}, {_ORIGIN})",
+    "accumulate": f"data_equals({_ORIGIN}, {_TARGET})",
+    "get_accumulate": f"data_equals({_RESULT}, {_TARGET}) && (!gives_operand || data_equals({_ORIGIN}, {_TARGET}))",
+}
 
 
 def target(call: Call) -> None:
-    """What a one-sided call touches of another rank's window."""
+    """What a one-sided call touches of another rank's window, and how much it brings there or takes."""
     many = "target_count" in call.index
     count = call.value("target_count") if many else "1"
     kind = "target_datatype" if many else "datatype"
@@ -16,6 +30,14 @@ def target(call: Call) -> None:
     lines += call.refuse(f"(target_error = {reach}) != 0", "target_disp", "target_error")
     call.add(Order.BOUND, *lines)
     call.passed["target_disp"] = "target_place"
+    if many:
+        amounts = call.filled(_AMOUNTS[family(call.procedure)])
+        unequal = f"target_rank != MPI_PROC_NULL && !({amounts})"
+        call.add(Order.RESULT, *call.refuse(unequal, "target_count", "ABI_MPI_ERR_TRUNCATE"))
+    if "op" in call.index:
+        origin = "gives_operand ? origin_datatype : NULL" if "result_datatype" in call.index else "origin_datatype"
+        mixed = f"!accumulable({origin if many else 'NULL'}, {kind})"
+        call.add(Order.RESULT, *call.refuse(mixed, kind, "ABI_MPI_ERR_TYPE"))
 
 
 def buffer(call: Call, buffer: Buffer) -> None:

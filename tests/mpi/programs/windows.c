@@ -59,6 +59,25 @@ int main(int argc, char **argv) {
     GIVES(MPI_Put(&value, 1, MPI_INT, size, 0, 1, MPI_INT, win), MPI_ERR_RANK);
     GIVES(MPI_Fetch_and_op(&one, &got, MPI_INT, to, to + 2, MPI_SUM, win), MPI_ERR_RMA_RANGE);
     GIVES(MPI_Put(&value, 1, MPI_INT, MPI_PROC_NULL, 1000, 1, MPI_INT, win), MPI_SUCCESS);
+    /* What does not fit where it goes, or is not of one type; libraries do not look, and write beyond or end the job. */
+    static int much[4096];
+    memset(much, 1, sizeof much);
+    GIVES(MPI_Put(much, 4096, MPI_INT, to, 0, 1, MPI_INT, win), MPI_ERR_TRUNCATE);
+    GIVES(MPI_Get(much, 1, MPI_INT, to, 0, 2, MPI_INT, win), MPI_ERR_TRUNCATE);
+    GIVES(MPI_Accumulate(much, 4096, MPI_INT, to, 0, 1, MPI_INT, MPI_SUM, win), MPI_ERR_TRUNCATE);
+    GIVES(MPI_Get_accumulate(much, 1, MPI_INT, much + 8, 1, MPI_INT, to, 0, 2, MPI_INT, MPI_SUM, win), MPI_ERR_TRUNCATE);
+    MPI_Datatype mixed, alike;
+    MPI_Type_create_struct(2, (int[]){1, 1}, (MPI_Aint[]){0, 4}, (MPI_Datatype[]){MPI_INT, MPI_FLOAT}, &mixed);
+    MPI_Type_commit(&mixed);
+    MPI_Type_vector(2, 1, 1, MPI_INT, &alike);
+    MPI_Type_commit(&alike);
+    GIVES(MPI_Accumulate(much, 1, mixed, to, 0, 1, mixed, MPI_SUM, win), MPI_ERR_TYPE);
+    GIVES(MPI_Accumulate(much, 1, alike, to, 0, 2, MPI_FLOAT, MPI_SUM, win), MPI_ERR_TYPE);
+    GIVES(MPI_Accumulate(much, 1, alike, to, 0, 2, MPI_INT, MPI_SUM, win), MPI_SUCCESS);
+    MPI_Win_fence(0, win);
+    CHECK_IS(exposed[6], 0);
+    MPI_Type_free(&mixed);
+    MPI_Type_free(&alike);
     MPI_Datatype far;
     MPI_Type_create_hindexed(1, (int[]){1}, (MPI_Aint[]){-4}, MPI_INT, &far);
     MPI_Type_commit(&far);
