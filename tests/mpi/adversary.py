@@ -38,7 +38,7 @@ _RANKS = (
     "0x80000000",
 )  # without the one that would be waited for
 _LARGE = (*_INTEGERS, "0x7fffffffffffffffLL", "(-0x7fffffffffffffffLL - 1)", "1LL << 32", "1LL << 62", "-1LL << 40")
-_DISPLACEMENTS = (*_INTEGERS, "4093", "4096", "end", "end - 1", "end - 3", "0xfffffffc", "(size_t)space + 4093")
+_DISPLACEMENTS = (*_INTEGERS, "4093", "4096", "end", "end - 1", "end - 3", "0xfffffffc", "(size_t)exposed + 4093")
 _FUNCTIONS = ("0", "1", "99999", "0xffffffff", "of_no_signature")
 
 # What else differs between flavors of windows.
@@ -79,7 +79,7 @@ _PROLOGUE = """\
 #include <stdlib.h>
 #include <unistd.h>
 
-static _Alignas(64) unsigned char space[8 << 20];
+static _Alignas(64) unsigned char space[8 << 20], exposed[4096];
 static int zeros[1024], ones[1024];
 static MPI_Datatype types[1024];
 static MPI_Request requests[1024];
@@ -150,13 +150,13 @@ int main(int argc, char **argv) {
     freed_request = (unsigned)(size_t)request;
     MPI_Wait(&request, MPI_STATUS_IGNORE);
     MPI_Info_create(&info);
-    MPI_Win_create(space, 4096, 1, MPI_INFO_NULL, MPI_COMM_WORLD, &win);
+    MPI_Win_create(exposed, 4096, 1, MPI_INFO_NULL, MPI_COMM_WORLD, &win);
     MPI_Win_create_dynamic(MPI_INFO_NULL, MPI_COMM_WORLD, &dynamic_win);
     MPI_Win_allocate_shared(4096, 1, MPI_INFO_NULL, MPI_COMM_WORLD, &shared, &shared_win);
     MPI_Win_set_errhandler(win, MPI_ERRORS_RETURN);
     MPI_Win_set_errhandler(dynamic_win, MPI_ERRORS_RETURN);
     MPI_Win_set_errhandler(shared_win, MPI_ERRORS_RETURN);
-    MPI_Win_attach(dynamic_win, space, 4096);
+    MPI_Win_attach(dynamic_win, exposed, 4096);
     MPI_File_open(MPI_COMM_WORLD, "adversary.data", MPI_MODE_CREATE | MPI_MODE_RDWR, MPI_INFO_NULL, &file);
     of_no_signature = (unsigned)(size_t)(void *)strange;
 """
@@ -198,7 +198,7 @@ def _tries(procedure: Procedure, window: str) -> list[str]:
         elif parameter.name == "target_rank" and _is_one_sided(procedure):
             right[place] = "0"
         elif parameter.name == "target_disp" and window == "dynamic_win":
-            right[place] = "(MPI_Aint)(size_t)space"
+            right[place] = "(MPI_Aint)(size_t)exposed"
     lines = []
     for place, parameter in enumerate(procedure.parameters):
         for wrong in _wrong(parameter):
