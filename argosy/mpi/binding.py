@@ -43,10 +43,9 @@ _REASONS: tuple[tuple[str, str], ...] = (
     (r"MPI_T_\w+", "the tool information interface shows the node's own objects, which are not projected yet"),
     (r"MPI_Register_datarep(_c)?", "conversion functions that MPI calls while it accesses files are not projected yet"),
     (r"MPI_Grequest_\w+", "generalized requests call the guest from within MPI's progress, which is not projected yet"),
-    (r"MPI_Session_\w+|MPI_\w+_from_(session_)?(group|groups|pset)", "sessions are not projected yet"),
     (r"MPI_Comm_join", "takes a connected socket, which a WASI guest cannot open and is never given"),
     (
-        r"MPI_((Comm_)?(attach|detach)_buffer|Comm_(flush|iflush)_buffer|Buffer_(flush|iflush))(_c)?"
+        r"MPI_(((Comm|Session)_)(attach|detach|flush|iflush)_buffer|Buffer_(flush|iflush))(_c)?"
         r"|MPI_Buffer_(attach|detach)_c",
         "buffers of single communicators and large buffers for MPI_Bsend are not projected yet",
     ),

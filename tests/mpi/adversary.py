@@ -55,7 +55,7 @@ _HANDLE_KINDS = {
     "ERRHANDLER": "MPI_ERRORS_RETURN",
     "WINDOW": "win",
     "FILE": "file",
-    "SESSION": "MPI_SESSION_NULL",
+    "SESSION": "session",
 }
 _NUMBERS = {
     "TAG": "0",
@@ -88,6 +88,7 @@ static MPI_Win win, dynamic_win, shared_win;
 static MPI_File file = MPI_FILE_NULL;
 static MPI_Group group;
 static MPI_Info info;
+static MPI_Session session;
 static unsigned end, freed_comm, freed_type, freed_group, freed_request;
 static unsigned of_no_signature;
 
@@ -165,6 +166,9 @@ int main(int argc, char **argv) {
 def source(procedures: Iterable[Procedure]) -> str:
     """The program, for these procedures."""
     functions, calls = [], []
+    procedures = list(procedures)
+    if any(procedure.name == "MPI_Session_init" for procedure in procedures):
+        calls.append("    MPI_Session_init(MPI_INFO_NULL, MPI_ERRORS_RETURN, &session);")
     for procedure in procedures:
         if procedure.base in LEFT_OUT:
             continue

@@ -59,14 +59,14 @@ def test_wrong_arguments_lead_to_no_finding(program: Path, tmp_path: Path) -> No
     assert not _FINDING.search(done.errors), done.errors[-2000:]
 
 
-@pytest.mark.usefixtures("sanitized")
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("requests.c", "callbacks.c", "errors.c", "collectives.c", "windows.c", "quads.c"),
-        *("shared.c", "dynamic.c"),
-    ],
+SEMANTICS = (
+    *("requests.c", "callbacks.c", "errors.c", "collectives.c", "windows.c"),
+    *("quads.c", "shared.c", "dynamic.c", "sessions.c"),
 )
+
+
+@pytest.mark.usefixtures("sanitized")
+@pytest.mark.parametrize("name", SEMANTICS)
 def test_right_and_wrong_programs_lead_to_no_finding(name: str) -> None:
     wasm = mpi_programs.compiled(name)
     done = mpi_programs.start(wasm, "wheel", ranks=4)

@@ -14,6 +14,8 @@ PROGRAMS = (
     *("shared.c", "dynamic.c"),
 )
 
+WITH_SESSIONS = ("wheel", "abi", "mpich")
+
 
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -32,6 +34,38 @@ def test_large_counts_reach_libraries_that_have_them(library: str) -> None:
 def test_partitions_are_given_once(library: str) -> None:
     done = mpi_programs.start(mpi_programs.compiled("partitions.c"), library)
     assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
+
+
+@pytest.mark.parametrize("library", WITH_SESSIONS)
+def test_sessions_serve_alone_again_beside_the_world_and_after_it(library: str) -> None:
+    done = mpi_programs.start(mpi_programs.compiled("sessions.c"), library, ranks=4)
+    assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
+
+
+ENDINGS_OF_SESSIONS = {
+    "world": ("MPI_Comm_size", "`comm`"),
+    "after": ("MPI_Comm_size", "after the last MPI_Session_finalize"),
+    "finalize": ("MPI_Finalize", "before MPI_Init"),
+    "trap": ("rank 1", "unreachable"),
+    "handler": ("MPI_Session_init", "`info`"),
+    "abort": (),
+}
+
+
+@pytest.mark.parametrize("library", WITH_SESSIONS)
+@pytest.mark.parametrize("way", ENDINGS_OF_SESSIONS)
+def test_a_program_of_sessions_alone_ends_its_whole_job_and_says_why(way: str, library: str) -> None:
+    done = mpi_programs.start(mpi_programs.compiled("sessions_fatal.c"), library, arguments=(way,))
+    assert done.status != 0
+    assert "went on" not in done.output
+    for words in ENDINGS_OF_SESSIONS[way]:
+        assert words in done.errors, done.errors
+
+
+def test_a_library_without_sessions_is_refused_by_name() -> None:
+    said = mpi_programs.refusal(mpi_programs.compiled("sessions.c"), "openmpi")
+    for name in ("MPI_Session_init", "MPI_Comm_create_from_group", "MPI_Session_create_errhandler"):
+        assert name in said
 
 
 def test_what_the_node_lacks_is_named_before_anything_starts() -> None:

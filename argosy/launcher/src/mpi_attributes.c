@@ -14,7 +14,7 @@
 #include "mpi_windows.h"
 
 enum { FIRST_KEY = 0x10000, MOST_KEYS = 1 << 18 };
-enum of { OF_COMM, OF_TYPE, OF_WIN };
+enum of { KEY_OF_COMM, KEY_OF_TYPE, KEY_OF_WIN };
 
 struct key {
     enum of of;
@@ -149,8 +149,8 @@ static wasm_trap_t *create_key(wasmtime_val_raw_t *v, const char *here, enum of 
         return NULL;
     }
     *key = (struct key){.of = of, .copy = copy, .delete = delete, .extra = (uint32_t)v[3].i32};
-    int code = of == OF_COMM   ? MPI_Comm_create_keyval(comm_copy, comm_delete, &key->host, key)
-               : of == OF_TYPE ? MPI_Type_create_keyval(type_copy, type_delete, &key->host, key)
+    int code = of == KEY_OF_COMM   ? MPI_Comm_create_keyval(comm_copy, comm_delete, &key->host, key)
+               : of == KEY_OF_TYPE ? MPI_Type_create_keyval(type_copy, type_delete, &key->host, key)
                                : MPI_Win_create_keyval(win_copy, win_delete, &key->host, key);
     if (code == MPI_SUCCESS) {
         key->number = FIRST_KEY + key_count;
@@ -172,8 +172,8 @@ static wasm_trap_t *free_key(wasmtime_val_raw_t *v, const char *here, enum of of
     }
     int host = key->host;
     int code = key->freed      ? MPI_SUCCESS
-               : of == OF_COMM ? MPI_Comm_free_keyval(&host)
-               : of == OF_TYPE ? MPI_Type_free_keyval(&host)
+               : of == KEY_OF_COMM ? MPI_Comm_free_keyval(&host)
+               : of == KEY_OF_TYPE ? MPI_Type_free_keyval(&host)
                                : MPI_Win_free_keyval(&host);
     if (code == MPI_SUCCESS) {
         key->freed = true;
@@ -181,6 +181,13 @@ static wasm_trap_t *free_key(wasmtime_val_raw_t *v, const char *here, enum of of
     }
     v[0].i32 = error_out(code);
     return NULL;
+}
+
+void keys_end(void) {
+    for (int32_t i = 0; i < key_count; i++) {
+        keys[i]->freed = true;
+        keys[i]->attributes = 0;
+    }
 }
 
 /* --- attributes --------------------------------------------------------------------------------------------------- */
@@ -200,7 +207,7 @@ IMPORT(MPI_Comm_get_attr) {
     struct comm_info *comm = comm_info_in(v[0].i32);
     int32_t number = v[1].i32;
     uint32_t value_at = (uint32_t)v[2].i32, flag_at = (uint32_t)v[3].i32;
-    struct key *key = key_find(number, OF_COMM);
+    struct key *key = key_find(number, KEY_OF_COMM);
     int host_key = key == NULL ? MPI_KEYVAL_INVALID : key->host;
     bool predefined = key == NULL && constant_in(constants_comm_keyvals, number, &host_key);
     if (comm == NULL) {
@@ -233,7 +240,7 @@ IMPORT(MPI_Comm_get_attr) {
 IMPORT(MPI_Comm_set_attr) {
     ENTER("MPI_Comm_set_attr")
     struct comm_info *comm = comm_info_in(v[0].i32);
-    struct key *key = key_find(v[1].i32, OF_COMM);
+    struct key *key = key_find(v[1].i32, KEY_OF_COMM);
     if (comm == NULL) {
         v[0].i32 = refuse(MPI_COMM_WORLD, here, "comm", ABI_MPI_ERR_COMM);
     } else if (key == NULL || attributes_in_use(comm_pack(comm->host))) {
@@ -247,7 +254,7 @@ IMPORT(MPI_Comm_set_attr) {
 IMPORT(MPI_Comm_delete_attr) {
     ENTER("MPI_Comm_delete_attr")
     struct comm_info *comm = comm_info_in(v[0].i32);
-    struct key *key = key_find(v[1].i32, OF_COMM);
+    struct key *key = key_find(v[1].i32, KEY_OF_COMM);
     if (comm == NULL) {
         v[0].i32 = refuse(MPI_COMM_WORLD, here, "comm", ABI_MPI_ERR_COMM);
     } else if (key == NULL || attributes_in_use(comm_pack(comm->host))) {
@@ -260,28 +267,28 @@ IMPORT(MPI_Comm_delete_attr) {
 
 IMPORT(MPI_Comm_create_keyval) {
     ENTER("MPI_Comm_create_keyval")
-    return create_key(v, here, OF_COMM);
+    return create_key(v, here, KEY_OF_COMM);
 }
 
 IMPORT(MPI_Comm_free_keyval) {
     ENTER("MPI_Comm_free_keyval")
-    return free_key(v, here, OF_COMM);
+    return free_key(v, here, KEY_OF_COMM);
 }
 
 IMPORT(MPI_Type_create_keyval) {
     ENTER("MPI_Type_create_keyval")
-    return create_key(v, here, OF_TYPE);
+    return create_key(v, here, KEY_OF_TYPE);
 }
 
 IMPORT(MPI_Type_free_keyval) {
     ENTER("MPI_Type_free_keyval")
-    return free_key(v, here, OF_TYPE);
+    return free_key(v, here, KEY_OF_TYPE);
 }
 
 /* The datatype and key of a call on a datatype's attributes; false with the answer in v[0]. */
 static bool of_type(wasmtime_val_raw_t *v, const char *here, struct type_info **type, struct key **key) {
     *type = type_info_in(v[0].i32);
-    *key = key_find(v[1].i32, OF_TYPE);
+    *key = key_find(v[1].i32, KEY_OF_TYPE);
     if (*type == NULL || *key == NULL) {
         v[0].i32 = refuse(MPI_COMM_WORLD, here, *type == NULL ? "datatype" : "type_keyval",
                           *type == NULL ? ABI_MPI_ERR_TYPE : ABI_MPI_ERR_KEYVAL);
@@ -348,18 +355,18 @@ IMPORT(MPI_Type_delete_attr) {
 
 IMPORT(MPI_Win_create_keyval) {
     ENTER("MPI_Win_create_keyval")
-    return create_key(v, here, OF_WIN);
+    return create_key(v, here, KEY_OF_WIN);
 }
 
 IMPORT(MPI_Win_free_keyval) {
     ENTER("MPI_Win_free_keyval")
-    return free_key(v, here, OF_WIN);
+    return free_key(v, here, KEY_OF_WIN);
 }
 
 /* The window and key of a call on a window's attributes; false with the answer in v[0]. */
 static bool of_win(wasmtime_val_raw_t *v, const char *here, struct win_info **win, struct key **key) {
     *win = win_find(v[0].i32);
-    *key = key_find(v[1].i32, OF_WIN);
+    *key = key_find(v[1].i32, KEY_OF_WIN);
     if (*win == NULL) {
         v[0].i32 = refuse(MPI_COMM_WORLD, here, "win", ABI_MPI_ERR_WIN);
     } else if (*key == NULL) {
@@ -373,7 +380,7 @@ IMPORT(MPI_Win_get_attr) {
     struct win_info *win = win_find(v[0].i32);
     int32_t number = v[1].i32;
     uint32_t value_at = (uint32_t)v[2].i32, flag_at = (uint32_t)v[3].i32;
-    struct key *key = key_find(number, OF_WIN);
+    struct key *key = key_find(number, KEY_OF_WIN);
     bool predefined = number >= ABI_MPI_WIN_BASE && number <= ABI_MPI_WIN_MODEL;
     if (win == NULL) {
         v[0].i32 = refuse(MPI_COMM_WORLD, here, "win", ABI_MPI_ERR_WIN);

@@ -1,4 +1,4 @@
-/* Users' operations and error handlers: C functions that MPI can call, each standing for one function of the guest.
+/* Users' operations: C functions that MPI can call, each standing for one function of the guest.
  *
  * Invariants.
  * - MPI gives these functions no pointer of ours to tell them apart, so there is a pool of them. A guest function keeps
@@ -8,8 +8,6 @@
  *   guest's allocator leaves pages alone that it did not ask for. It is used like a stack.
  */
 #include "mpi_callbacks.h"
-
-#define PLACES 256
 
 /* --- lent memory ------------------------------------------------------------------------------------------------ */
 
@@ -67,19 +65,7 @@ uint32_t lent_cell(const char *what) {
 
 /* --- the pool ---------------------------------------------------------------------------------------------------- */
 
-/* One guest function, and the datatype that it was last called for. */
-struct place {
-    uint32_t function;
-    bool used;
-    wasmtime_func_t operation; /* of a user's operation: what the element of the table was when it was created */
-    MPI_Datatype last_host;
-    uint64_t last_drops; /* datatype_drops then: a library gives a freed datatype's handle to the next one */
-    uint32_t last_guest;
-    struct type_info last_info;
-};
-
-/* The place of a guest function in a pool; -1 when it is full. */
-static int place_of(struct place *pool, uint32_t function) {
+int place_of(struct place *pool, uint32_t function) {
     for (int i = 0; i < PLACES; i++) {
         if (!pool[i].used) {
             pool[i].used = true;
@@ -92,12 +78,6 @@ static int place_of(struct place *pool, uint32_t function) {
     }
     return -1;
 }
-
-#define HEX(M, h) M(h##0) M(h##1) M(h##2) M(h##3) M(h##4) M(h##5) M(h##6) M(h##7) M(h##8) M(h##9) M(h##a) M(h##b)       \
-    M(h##c) M(h##d) M(h##e) M(h##f)
-#define ALL(M)                                                                                                         \
-    HEX(M, 0x0) HEX(M, 0x1) HEX(M, 0x2) HEX(M, 0x3) HEX(M, 0x4) HEX(M, 0x5) HEX(M, 0x6) HEX(M, 0x7) HEX(M, 0x8)        \
-    HEX(M, 0x9) HEX(M, 0xa) HEX(M, 0xb) HEX(M, 0xc) HEX(M, 0xd) HEX(M, 0xe) HEX(M, 0xf)
 
 /* --- operations -------------------------------------------------------------------------------------------------- */
 
@@ -252,94 +232,3 @@ IMPORT(MPI_Op_create_c) {
     return operation_made(v, here, made);
 }
 #endif
-
-/* --- error handlers ----------------------------------------------------------------------------------------------- */
-
-/* The guest's function gets the addresses of handle and code. In C it is variadic, which on wasm is a third parameter,
- * the address of the further arguments; many codes declare theirs without. */
-static void handle_error(uint32_t function, uint32_t handle, int code) {
-    uint64_t mark = lent_mark();
-    uint32_t cells = lent_take(16, "error handler");
-    put32(cells, (int32_t)handle);
-    put32(cells + 4, error_out(code));
-    put32(cells + 8, 0);
-    wasmtime_val_raw_t values[3] = {{.i32 = (int32_t)cells}, {.i32 = (int32_t)(cells + 4)}, {.i32 = (int32_t)(cells + 8)}};
-    bool variadic = guest_callable(function, "iii:");
-    guest_call(function, variadic ? "iii:" : "ii:", values, variadic ? 3 : 2, "error handler");
-    lent_release(mark);
-}
-
-static bool handles_errors(uint32_t function) {
-    return guest_callable(function, "iii:") || guest_callable(function, "ii:");
-}
-
-/* What both of a class's sides share: `name` of C type `type`, made by `create`. */
-#define ERROR_HANDLERS(name, type, function_type, create)                                                              \
-    static struct place name##_errhandlers[PLACES];                                                                    \
-    static void name##_error(struct place *place, type *object, int *code) {                                           \
-        uint32_t handle = name##_predefined_out(*object);                                                              \
-        struct slot *slot = handle == 0 ? slot_of_host(&name##_handles, name##_pack(*object)) : NULL;                  \
-        handle_error(place->function, slot != NULL ? slot_handle(&name##_handles, slot) : handle, *code);              \
-    }                                                                                                                  \
-    ALL(name##_ERROR)                                                                                                  \
-    static function_type *const name##_error_functions[PLACES] = {ALL(name##_ERROR_NAMED)};                            \
-    IMPORT(create) {                                                                                                   \
-        ENTER(#create)                                                                                                 \
-        int place = error_place(v, here, name##_errhandlers);                                                          \
-        if (place < 0) {                                                                                               \
-            return NULL;                                                                                               \
-        }                                                                                                              \
-        MPI_Errhandler made = MPI_ERRHANDLER_NULL;                                                                     \
-        int code = create(name##_error_functions[place], &made);                                                       \
-        return error_made(v, here, made, code);                                                                        \
-    }
-
-/* Checks of a function that creates an error handler; gives the place, or -1 with the answer in v[0]. */
-static int error_place(wasmtime_val_raw_t *v, const char *here, struct place *pool) {
-    if (!handles_errors((uint32_t)v[0].i32)) {
-        v[0].i32 = refuse(MPI_COMM_WORLD, here, "errhandler_fn", ABI_MPI_ERR_ARG);
-        return -1;
-    }
-    if (!room((uint32_t)v[1].i32, 1, 4)) {
-        v[0].i32 = refuse(MPI_COMM_WORLD, here, "errhandler", ABI_MPI_ERR_ARG);
-        return -1;
-    }
-    int place = place_of(pool, (uint32_t)v[0].i32);
-    if (place < 0) {
-        v[0].i32 = refuse(MPI_COMM_WORLD, here, "errhandler_fn", ABI_MPI_ERR_NO_MEM);
-    }
-    return place;
-}
-
-static wasm_trap_t *error_made(wasmtime_val_raw_t *v, const char *here, MPI_Errhandler made, int code) {
-    uint32_t at = (uint32_t)v[1].i32, handle = code == MPI_SUCCESS ? errhandler_out(made) : 0;
-    if (code == MPI_SUCCESS && handle == 0) {
-        return guest_trap("%s: no room for another MPI_Errhandler", here);
-    }
-    if (code == MPI_SUCCESS) {
-        put32(at, (int32_t)handle);
-    }
-    v[0].i32 = error_out(code);
-    return NULL;
-}
-
-#define comm_ERROR(i)                                                                                                  \
-    static void comm_error_##i(MPI_Comm *comm, int *code, ...) {                                                       \
-        comm_error(&comm_errhandlers[i], comm, code);                                                                  \
-    }
-#define comm_ERROR_NAMED(i) comm_error_##i,
-ERROR_HANDLERS(comm, MPI_Comm, MPI_Comm_errhandler_function, MPI_Comm_create_errhandler)
-
-#define win_ERROR(i)                                                                                                   \
-    static void win_error_##i(MPI_Win *win, int *code, ...) {                                                          \
-        win_error(&win_errhandlers[i], win, code);                                                                     \
-    }
-#define win_ERROR_NAMED(i) win_error_##i,
-ERROR_HANDLERS(win, MPI_Win, MPI_Win_errhandler_function, MPI_Win_create_errhandler)
-
-#define file_ERROR(i)                                                                                                  \
-    static void file_error_##i(MPI_File *file, int *code, ...) {                                                       \
-        file_error(&file_errhandlers[i], file, code);                                                                  \
-    }
-#define file_ERROR_NAMED(i) file_error_##i,
-ERROR_HANDLERS(file, MPI_File, MPI_File_errhandler_function, MPI_File_create_errhandler)

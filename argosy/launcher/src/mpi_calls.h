@@ -7,6 +7,7 @@
 #ifndef ARGOSY_MPI_CALLS_H
 #define ARGOSY_MPI_CALLS_H
 
+#include "mpi_sessions.h"
 #include "mpi_types.h"
 #include "mpi_windows.h"
 

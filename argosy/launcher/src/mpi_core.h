@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Guests may call what the standard deprecates. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
@@ -26,6 +27,12 @@
 #include "guest.h"
 #include "mpi_abi_values.h"
 #include "mpi_have.h"
+
+/* MPI-3 libraries lack it; MPICH 4.0 declares it, and ends the process where an object gets it. */
+#if !HAVE_MPI_ERRORS_ABORT || (defined MPICH_NUMVERSION && MPICH_NUMVERSION < 50000000)
+#undef MPI_ERRORS_ABORT
+#define MPI_ERRORS_ABORT MPI_ERRORS_ARE_FATAL
+#endif
 
 /* The launcher exports its functions to the glue: one of the same name there would take the place of one of these. All
  * headers that are not the glue's own come before. */
@@ -39,9 +46,16 @@
                                wasmtime_val_raw_t *v, size_t n __attribute__((unused)))
 
 enum phase { PHASE_OUTSIDE, PHASE_LIVE, PHASE_OPERATION };
-/* OUTSIDE before MPI_Init and after MPI_Finalize; OPERATION while a user's reduction function runs, in which the
- * standard forbids communication and MPI libraries do not expect to be called. */
+/* OUTSIDE while the guest has neither the world nor a session; OPERATION while a user's reduction function runs, in
+ * which the standard forbids communication and MPI libraries do not expect to be called. */
 extern enum phase mpi_phase;
+extern bool mpi_world; /* from MPI_Init to MPI_Finalize */
+extern bool mpi_ended; /* the library has been up, and gone down */
+
+/* This process's rank in the job; -1 where MPI cannot tell. */
+int mpi_rank(void);
+/* End the job; may return where MPI is down. */
+void mpi_abort(int status);
 
 /* The trap for a call of `function` in the phase that it is; NULL when `anytime` functions may be called now. */
 wasm_trap_t *mpi_gate(const char *function);
@@ -50,6 +64,15 @@ wasm_trap_t *mpi_gate(const char *function);
 #define ENTER(name)                                                                                                    \
     static const char here[] = name;                                                                                   \
     if (UNLIKELY(mpi_phase != PHASE_LIVE)) {                                                                           \
+        wasm_trap_t *trap = mpi_gate(here);                                                                            \
+        if (trap != NULL) {                                                                                            \
+            return trap;                                                                                               \
+        }                                                                                                              \
+    }
+/* First line of an import that MPI allows at any time since its version 4. */
+#define ENTER_SINCE_4(name)                                                                                            \
+    static const char here[] = name;                                                                                   \
+    if (UNLIKELY(mpi_phase == PHASE_OPERATION || (MPI_VERSION < 4 && mpi_phase != PHASE_LIVE))) {                      \
         wasm_trap_t *trap = mpi_gate(here);                                                                            \
         if (trap != NULL) {                                                                                            \
             return trap;                                                                                               \
@@ -74,6 +97,12 @@ int32_t refuse_win(MPI_Win handler_of, const char *function, const char *argumen
 #if HAVE_MPI_File_call_errhandler
 int32_t refuse_file(MPI_File handler_of, const char *function, const char *argument, int32_t abi_class);
 #endif
+
+#if HAVE_MPI_Session_call_errhandler
+int32_t refuse_session(MPI_Session handler_of, const char *function, const char *argument, int32_t abi_class);
+#endif
+/* The same by MPI_ERRORS_ARE_FATAL, of no object. */
+_Noreturn void refuse_fatally(const char *function, const char *argument, int32_t abi_class);
 
 /* Memory of one call, freed when it ends or kept by a request until that completes. */
 struct scratch {

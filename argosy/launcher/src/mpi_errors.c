@@ -63,29 +63,29 @@ int32_t error_last_used(void) {
 
 /* What stopped the application deserves words; MPI's own say only the class. */
 static void explain(MPI_Errhandler handler, const char *function, const char *argument, int32_t abi_class) {
-#if HAVE_MPI_ERRORS_ABORT
     if (handler != MPI_ERRORS_ARE_FATAL && handler != MPI_ERRORS_ABORT) {
-#else
-    if (handler != MPI_ERRORS_ARE_FATAL) {
-#endif
         return;
     }
-    int initialized = 0, finalized = 0, rank = -1, length;
+    int length, rank = mpi_rank();
     char text[MPI_MAX_ERROR_STRING + 1] = "";
-    MPI_Initialized(&initialized);
-    MPI_Finalized(&finalized);
-    if (initialized && !finalized) {
-        MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    }
     MPI_Error_string(error_in(abi_class), text, &length);
     fprintf(stderr, "argosy: rank %d: %s: the argument `%s` is refused: %s\n", rank, function, argument, text);
     fflush(stderr);
+}
+
+_Noreturn void refuse_fatally(const char *function, const char *argument, int32_t abi_class) {
+    explain(MPI_ERRORS_ARE_FATAL, function, argument, abi_class);
+    mpi_abort(abi_class);
+    _exit(abi_class);
 }
 
 int32_t refuse(MPI_Comm handler_of, const char *function, const char *argument, int32_t abi_class) {
     if (mpi_phase == PHASE_OUTSIDE) {
         explain(MPI_ERRORS_ARE_FATAL, function, argument, abi_class);
         return abi_class;
+    }
+    if (handler_of == MPI_COMM_WORLD && !mpi_world) { /* of no object: the initial error handler's, which is this */
+        refuse_fatally(function, argument, abi_class);
     }
     MPI_Errhandler handler;
     if (MPI_Comm_get_errhandler(handler_of, &handler) == MPI_SUCCESS) {
@@ -131,6 +131,23 @@ int32_t refuse_file(MPI_File handler_of, const char *function, const char *argum
         }
     }
     MPI_File_call_errhandler(handler_of, error_in(abi_class));
+    return abi_class;
+}
+#endif
+
+#if HAVE_MPI_Session_call_errhandler
+int32_t refuse_session(MPI_Session handler_of, const char *function, const char *argument, int32_t abi_class) {
+    MPI_Errhandler handler;
+    if (MPI_Session_get_errhandler(handler_of, &handler) == MPI_SUCCESS) {
+        explain(handler, function, argument, abi_class);
+        if (handler == MPI_ERRORS_RETURN) {
+            return abi_class;
+        }
+        if (handler != MPI_ERRORS_ARE_FATAL) {
+            MPI_Errhandler_free(&handler);
+        }
+    }
+    MPI_Session_call_errhandler(handler_of, error_in(abi_class));
     return abi_class;
 }
 #endif

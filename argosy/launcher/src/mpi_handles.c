@@ -100,6 +100,9 @@ void comm_drop(int32_t guest_handle) {
 
 struct comm_info *comm_info_slowly(struct comm_info *info) {
     int inter;
+    if (!mpi_world && (info == &comm_world_info || info == &comm_self_info)) {
+        return NULL;
+    }
     if (MPI_Comm_test_inter(info->host, &inter) != MPI_SUCCESS ||
         MPI_Comm_rank(info->host, &info->rank) != MPI_SUCCESS ||
         MPI_Comm_size(info->host, &info->size) != MPI_SUCCESS) {
@@ -212,4 +215,32 @@ void type_committed(uint32_t guest_handle) {
     if (info != NULL) {
         info->committed = true;
     }
+}
+
+/* --- the end of MPI ------------------------------------------------------------------------------------------------ */
+
+void world_end(void) {
+    comm_world_info = (struct comm_info){.host = MPI_COMM_WORLD};
+    comm_self_info = (struct comm_info){.host = MPI_COMM_SELF};
+}
+
+static void drop_all(struct handles *handles, void (*drop)(int32_t)) {
+    for (uint32_t i = 0; i < handles->used; i++) {
+        if (handles->slots[i].references != 0) {
+            handles->slots[i].references = 1;
+            drop((int32_t)slot_handle(handles, &handles->slots[i]));
+        }
+    }
+}
+
+void handles_end(void) {
+    drop_all(&comm_handles, comm_drop);
+    drop_all(&group_handles, group_drop);
+    drop_all(&datatype_handles, datatype_drop);
+    drop_all(&op_handles, op_drop);
+    drop_all(&request_handles, request_forget);
+    drop_all(&message_handles, message_drop);
+    drop_all(&win_handles, win_drop);
+    drop_all(&file_handles, file_drop);
+    drop_all(&errhandler_handles, errhandler_drop);
 }

@@ -171,6 +171,11 @@ void type_committed(uint32_t guest);
 extern uint64_t datatype_drops; /* how many handles of datatypes were dropped */
 extern struct type_info type_predefined[0x200]; /* by guest handle - 0x200, generated */
 
+/* The world has gone: its two communicators mean nothing. */
+void world_end(void);
+/* MPI has gone down, and all that the guest has handles of with it, but for its infos. */
+void handles_end(void);
+
 enum { MOST_PARTITIONS = 1 << 24 }; /* of a request; we keep a byte for each */
 /* Requests own the memory that their call needs until they complete. */
 enum request_sort {

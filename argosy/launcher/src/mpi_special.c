@@ -62,7 +62,7 @@ IMPORT(MPI_Buffer_detach) {
 
 /* MPI_Info_get's value: at most valuelen characters and a NUL. */
 IMPORT(MPI_Info_get) {
-    ENTER("MPI_Info_get")
+    ENTER_SINCE_4("MPI_Info_get")
     struct scratch scratch = {NULL};
     MPI_Info info;
     int32_t length = v[2].i32, found_handle = v[0].i32;
@@ -101,7 +101,7 @@ IMPORT(MPI_Info_get) {
 #if HAVE_MPI_Info_get_string
 /* In and out: *buflen is the room with its NUL, then what the value needs. */
 IMPORT(MPI_Info_get_string) {
-    ENTER("MPI_Info_get_string")
+    ENTER_SINCE_4("MPI_Info_get_string")
     struct scratch scratch = {NULL};
     MPI_Info info;
     uint32_t length_at = (uint32_t)v[2].i32, value_at = (uint32_t)v[3].i32, flag_at = (uint32_t)v[4].i32;

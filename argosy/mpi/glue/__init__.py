@@ -30,6 +30,8 @@ BY_HAND = frozenset(
         "Type_get_contents Type_get_envelope Type_get_envelope_c Type_get_name Type_set_name",
         "Comm_spawn Comm_spawn_multiple Comm_get_parent Open_port Close_port Comm_accept Comm_connect",
         "Publish_name Unpublish_name Lookup_name",
+        "Session_init Session_finalize Session_get_nth_pset Session_create_errhandler Errhandler_free Query_thread",
+        "Comm_create_from_group Intercomm_create_from_groups",
         "Buffer_attach Buffer_detach Info_get Info_get_string Intercomm_create",
     )
     for name in line.split()

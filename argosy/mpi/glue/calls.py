@@ -83,6 +83,7 @@ def _conditions(call: Call) -> None:
 def _text(call: Call) -> str:
     procedure = call.procedure
     enter = "ENTER_ANYTIME" if procedure.base in knowledge.ANYTIME else "ENTER"
+    enter = "ENTER_SINCE_4" if procedure.base in knowledge.SINCE_4 else enter
     lines = [f"IMPORT({procedure.name}) {{", f'    {enter}("{procedure.name}")']
     if call.uses_scratch:
         lines.append("    struct scratch scratch = {NULL};")

@@ -147,7 +147,8 @@ def _predefined(handle: abi.HandleClass, declared: Collection[str]) -> list[str]
             "}",
         ]
     else:
-        known = [constant for constant in handle.values if constant in declared]
+        # mpi_core.h gives libraries MPI_ERRORS_ABORT where they lack it.
+        known = [constant for constant in handle.values if constant in declared or constant == "MPI_ERRORS_ABORT"]
         lines += [
             f"bool {name}_predefined_in(uint32_t guest_handle, {c_type} *host) {{",
             "    switch (guest_handle) {",

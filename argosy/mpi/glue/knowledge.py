@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-# The standard lets these be called before MPI_Init and after MPI_Finalize (MPI 5.0, section "Allowing User Functions at
-# Process Termination" and the table beside MPI_Initialized).
+# The standard lets these be called before MPI_Init and after MPI_Finalize (MPI 5.0, section "MPI Functionality that is
+# Always Available"). A session's error handler is called only while there is the session.
 NAMES = "Initialized Finalized Get_version Get_library_version Wtime Wtick Error_class Error_string"
-ANYTIME = frozenset(f"MPI_{name}" for name in NAMES.split())
+ANYTIME = frozenset(f"MPI_{name}" for name in (*NAMES.split(), "Session_call_errhandler"))
+# These since MPI 4.0: an older library ends the process.
+_INFO = "create delete dup free get get_nkeys get_nthkey get_string get_valuelen set"
+SINCE_4 = frozenset(f"MPI_Info_{name}" for name in _INFO.split())
 
 # Expressible by kind, and yet written by hand: they change what all others stand on, reach beyond the job, or the node
 # would tell of its own datatypes and not of the guest's.
@@ -37,6 +40,11 @@ OF_ITS_OWN = frozenset(
         "MPI_Publish_name",
         "MPI_Unpublish_name",
         "MPI_Lookup_name",
+        "MPI_Comm_create_from_group",
+        "MPI_Errhandler_free",
+        "MPI_Query_thread",
+        "MPI_Session_finalize",
+        "MPI_Session_init",
     }
 )
 
@@ -187,6 +195,8 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
     "MPI_Request_free": ("request", "request_frees(request_handle)", "REQUEST"),
     "MPI_Cancel": ("request", "request_cancels(request_handle)", "REQUEST"),
     "MPI_Psend_init": ("partitions", "({partitions} <= MOST_PARTITIONS)", "ARG"),
+    "MPI_Group_from_session_pset": ("pset_name", "session_has(session, pset_name)", "ARG"),
+    "MPI_Session_get_pset_info": ("pset_name", "session_has(session, pset_name)", "ARG"),
     "MPI_Parrived": ("partition", "request_parts({request}, false, {partition}, {partition})", "REQUEST"),
     "MPI_Type_free": (
         "datatype",
@@ -246,6 +256,7 @@ AFTER: Mapping[str, str] = {
     "MPI_Type_dup": "    type_duplicated(newtype_handle, oldtype);",
     "MPI_File_get_view": "    type_given(etype_handle);\n    type_given(filetype_handle);",
     "MPI_Pack_external": "    quads_packed(outbuf, position, {incount}, datatype);",
+    "MPI_Session_get_info": "    threads_honest(info_used);",
     "MPI_Type_create_f90_complex": "    type_committed(newtype_handle);",
     "MPI_Type_create_f90_integer": "    type_committed(newtype_handle);",
     "MPI_Type_create_f90_real": "    type_committed(newtype_handle);",
@@ -256,4 +267,5 @@ FINDERS: Mapping[str, tuple[str, str, str, str]] = {
     "COMMUNICATOR": ("struct comm_info", "comm_info_in", "refuse", "ABI_MPI_ERR_COMM"),
     "WINDOW": ("struct win_info", "win_find", "refuse_win", "ABI_MPI_ERR_WIN"),
     "FILE": ("MPI_File", "file_in", "refuse_file", "ABI_MPI_ERR_FILE"),
+    "SESSION": ("MPI_Session", "session_in", "refuse_session", "ABI_MPI_ERR_SESSION"),
 }

@@ -34,13 +34,13 @@ def handle(call: Call, parameter: Parameter) -> None:
 
 
 def _object(call: Call, parameter: Parameter) -> None:
-    """What has an error handler of its own: a communicator, window, file; later refusals go to it."""
+    """What has an error handler of its own: a communicator, window, file, session; later refusals go to it."""
     name = parameter.name
     c_type, find, refuse, error = knowledge.FINDERS[parameter.kind]
-    host = name if c_type == "MPI_File" else f"{name}->host"
-    if c_type == "MPI_File":
-        lines = [f"    MPI_File {name};"]
-        lines += call.refuse(f"!{find}({call.value(name)}, &{name}) || {name} == MPI_FILE_NULL", name, error)
+    host = name if c_type.startswith("MPI_") else f"{name}->host"
+    if c_type.startswith("MPI_"):
+        lines = [f"    {c_type} {name};"]
+        lines += call.refuse(f"!{find}({call.value(name)}, &{name}) || {name} == {c_type.upper()}_NULL", name, error)
     else:
         lines = [f"    {c_type} *{name} = {find}({call.value(name)});"]
         lines += call.refuse(f"{name} == NULL", name, error)

@@ -25,6 +25,15 @@ static void product(void *in, void *inout, int *len, MPI_Datatype *type) {
     op_calls++;
 }
 
+static int wanted_extent;
+
+static void extents(void *in, void *inout, int *len, MPI_Datatype *type) {
+    (void)in, (void)inout, (void)len;
+    MPI_Aint lower, extent;
+    MPI_Type_get_extent(*type, &lower, &extent);
+    CHECK_IS(extent, wanted_extent);
+}
+
 static void add_longs(void *in, void *inout, int *len, MPI_Datatype *type) {
     (void)type;
     for (int i = 0; i < *len; i++) {
@@ -57,9 +66,20 @@ static void operations(void) {
     MPI_Iallreduce(given, got, N, pair, op, MPI_COMM_WORLD, &request);
     MPI_Wait(&request, MPI_STATUS_IGNORE);
     CHECK(got[N - 1].re == re && got[N - 1].im == im);
+    MPI_Type_free(&pair);
+    for (int i = 3; i < 6; i++) { /* a new datatype may have the freed one's handle in the library */
+        MPI_Datatype more;
+        wanted_extent = i * (int)sizeof(double);
+        MPI_Type_contiguous(i, MPI_DOUBLE, &more);
+        MPI_Type_commit(&more);
+        MPI_Op other;
+        MPI_Op_create(extents, 1, &other);
+        MPI_Allreduce(given, got, 4, more, other, MPI_COMM_WORLD);
+        MPI_Op_free(&other);
+        MPI_Type_free(&more);
+    }
     MPI_Op_free(&op);
     CHECK(op == MPI_OP_NULL);
-    MPI_Type_free(&pair);
 
     long values[3] = {rank, 1, -1}, sums[3] = {0};
     int commutes;
@@ -218,6 +238,7 @@ static void error_handlers(void) {
     MPI_Error_class(failed_code, &class);
     CHECK(plain_calls == 1 && class == MPI_ERR_TRUNCATE);
     MPI_Errhandler_free(&handler);
+    CHECK_IS(MPI_Comm_set_errhandler(comm, MPI_ERRORS_ABORT), MPI_SUCCESS);
     MPI_Comm_free(&comm);
 
     int user_class, user_code, length;

@@ -1,0 +1,19 @@
+/* Sessions, and whether anything of MPI is up. See mpi_sessions.c. */
+#ifndef ARGOSY_MPI_SESSIONS_H
+#define ARGOSY_MPI_SESSIONS_H
+
+#include "mpi_handles.h"
+
+bool sessions_open(void);    /* the guest has one */
+bool sessions_keep(void);    /* the library stays up for sessions, whatever MPI_Finalize ends */
+int sessions_rank(void);     /* this process's in mpi://WORLD, where sessions were opened; -1: unknown */
+void sessions_finish(void);  /* the guest has left */
+
+#if HAVE_MPI_Session_init
+/* Has the session a process set of this name? The name becomes the library's own spelling. */
+bool session_has(MPI_Session session, char *name);
+/* The level of thread support that an info states, made honest. */
+void threads_honest(MPI_Info info);
+#endif
+
+#endif
