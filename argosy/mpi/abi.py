@@ -110,6 +110,9 @@ DATATYPE_SYNONYMS: Mapping[str, str] = {
     "MPI_C_COMPLEX": "MPI_C_FLOAT_COMPLEX",
 }
 
+# No handles of the ABI: MPI_Type_struct of the guest's own knows them, and nobody else.
+MARKERS: Mapping[str, int] = {"MPI_LB": 0x3FE, "MPI_UB": 0x3FF}
+
 OPERATIONS: Mapping[str, int] = {
     "MPI_OP_NULL": 0x20,
     "MPI_SUM": 0x21,

@@ -23,8 +23,9 @@ class Place(enum.Enum):
 # What the guest does for itself: it needs only its own memory, or other procedures.
 _GUEST = re.compile(
     r"""MPI_(
-        Pcontrol | Aint_add | Aint_diff | Get_address | Alloc_mem | Free_mem | Abi_get_version
-      | \w+_(toint|fromint|c2f|f2c)
+        Pcontrol | Aint_add | Aint_diff | Get_address | Alloc_mem | Free_mem
+      | Abi_\w+ | Get_version | Info_create_env
+      | \w+_(toint|fromint|c2f|f2c) | Status_(c2f08|f082c|f082f|f2f08)
       | Status_(get|set)_(source|tag|error)
       | Attr_(get|put|delete) | Keyval_(create|free)
     )""",
@@ -32,25 +33,10 @@ _GUEST = re.compile(
 )
 
 _REASONS: tuple[tuple[str, str], ...] = (
-    (
-        r"MPI_Status_(c2f08|f082c|f082f|f2f08)",
-        "MPI_F08_status belongs to the Fortran 2008 module, which wasm32 does not have",
-    ),
-    (
-        r"MPI_Abi_([gs]et_fortran_(info|booleans)|get_info)",
-        "describes the Fortran compiler of an MPI library, which the guest does not have",
-    ),
     (r"MPI_T_\w+", "the tool information interface shows the node's own objects, which are not projected yet"),
     (r"MPI_Register_datarep(_c)?", "conversion functions that MPI calls while it accesses files are not projected yet"),
     (r"MPI_Grequest_\w+", "generalized requests call the guest from within MPI's progress, which is not projected yet"),
     (r"MPI_Comm_join", "takes a connected socket, which a WASI guest cannot open and is never given"),
-    (
-        r"MPI_(((Comm|Session)_)(attach|detach|flush|iflush)_buffer|Buffer_(flush|iflush))(_c)?"
-        r"|MPI_Buffer_(attach|detach)_c",
-        "buffers of single communicators and large buffers for MPI_Bsend are not projected yet",
-    ),
-    (r"MPI_Info_create_env", "tells how the node's process was started, which is not the guest's to know"),
-    (r"MPI_Type_get_contents_c", "large constructors' arguments in the guest's terms are not projected yet"),
 )
 
 

@@ -11,7 +11,7 @@ from mpi_programs import LIBRARIES
 PROGRAMS = (
     *("sentinels.c", "datatypes.c", "requests.c", "callbacks.c"),
     *("errors.c", "collectives.c", "windows.c", "profile.c", "quads.c", "reuse.c"),
-    *("shared.c", "dynamic.c"),
+    *("shared.c", "dynamic.c", "environment.c"),
 )
 
 WITH_SESSIONS = ("wheel", "abi", "mpich")
@@ -39,6 +39,12 @@ def test_partitions_are_given_once(library: str) -> None:
 @pytest.mark.parametrize("library", WITH_SESSIONS)
 def test_sessions_serve_alone_again_beside_the_world_and_after_it(library: str) -> None:
     done = mpi_programs.start(mpi_programs.compiled("sessions.c"), library, ranks=4)
+    assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
+
+
+@pytest.mark.parametrize("library", ["wheel", "abi"])
+def test_buffered_sends_leave_from_whose_buffer_they_are(library: str) -> None:
+    done = mpi_programs.start(mpi_programs.compiled("buffers.c"), library, ranks=2)
     assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
 
 

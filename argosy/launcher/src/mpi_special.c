@@ -1,62 +1,9 @@
 /* Single procedures that the kinds of their parameters do not describe.
  *
  * Invariants.
- * - The buffer that the guest attaches for MPI_Bsend is never MPI's: a library keeps pointers of its own in there, which
- *   a guest could change. MPI gets as much memory of the node; the guest gets its address back when it detaches.
  * - What only one side of a call has to give (the peer communicator at the leader) is not looked at on the other.
  */
 #include "mpi_buffers.h"
-
-/* --- buffered sends ---------------------------------------------------------------------------------------------- */
-
-static void *attached;
-static uint32_t attached_address;
-
-IMPORT(MPI_Buffer_attach) {
-    ENTER("MPI_Buffer_attach")
-    void *inside;
-    int32_t wrong = buffer_bytes((uint32_t)v[0].i32, v[1].i32, &inside);
-    if (wrong != 0 || attached != NULL) {
-        v[0].i32 = refuse(MPI_COMM_WORLD, here, "buffer", wrong != 0 ? wrong : ABI_MPI_ERR_BUFFER);
-        return NULL;
-    }
-    /* The guest reckons with the ABI's MPI_BSEND_OVERHEAD, which is at least the node's. */
-    void *memory = malloc((size_t)v[1].i32 + 1);
-    if (memory == NULL) {
-        v[0].i32 = refuse(MPI_COMM_WORLD, here, "size", ABI_MPI_ERR_NO_MEM);
-        return NULL;
-    }
-    int code = MPI_Buffer_attach(memory, v[1].i32);
-    if (code == MPI_SUCCESS) {
-        attached = memory;
-        attached_address = (uint32_t)v[0].i32;
-    } else {
-        free(memory);
-    }
-    v[0].i32 = error_out(code);
-    return NULL;
-}
-
-IMPORT(MPI_Buffer_detach) {
-    ENTER("MPI_Buffer_detach")
-    uint32_t address_at = (uint32_t)v[0].i32, size_at = (uint32_t)v[1].i32;
-    if (!room(address_at, 1, 4) || !room(size_at, 1, 4)) {
-        v[0].i32 = refuse(MPI_COMM_WORLD, here, "buffer_addr", ABI_MPI_ERR_ARG);
-        return NULL;
-    }
-    void *memory = NULL;
-    int size = 0;
-    int code = MPI_Buffer_detach(&memory, &size);
-    if (code == MPI_SUCCESS) {
-        put32(address_at, (int32_t)attached_address);
-        put32(size_at, size);
-        free(attached);
-        attached = NULL;
-        attached_address = 0;
-    }
-    v[0].i32 = error_out(code);
-    return NULL;
-}
 
 /* --- info --------------------------------------------------------------------------------------------------------- */
 

@@ -123,8 +123,7 @@ void struct_made(const struct bounds *bounds, int64_t count, uint32_t handle) {
 
 /* --- what the guest is shown -------------------------------------------------------------------------------------- */
 
-/* The node's type that tells how the guest made this one; *borrowed: it is to be given back. */
-static MPI_Datatype type_shown(const struct type_info *type, bool *borrowed, MPI_Datatype *shown) {
+MPI_Datatype type_shown(const struct type_info *type, bool *borrowed, MPI_Datatype *shown) {
     int number;
     MPI_Aint bounds[2];
     *borrowed = type->padded && MPI_Type_get_contents(type->host, 1, 2, 1, &number, bounds, shown) == MPI_SUCCESS;
@@ -134,7 +133,7 @@ static MPI_Datatype type_shown(const struct type_info *type, bool *borrowed, MPI
     return *shown;
 }
 
-static void give_back(bool borrowed, MPI_Datatype *shown) {
+void type_given_back(bool borrowed, MPI_Datatype *shown) {
     if (borrowed) {
         MPI_Type_free(shown);
     }
@@ -180,8 +179,7 @@ void type_given(uint32_t handle) {
     }
 }
 
-/* One of the types that `type` was made of, by the guest's handle. */
-static uint32_t part_out(const struct type_info *type, int i, MPI_Datatype host) {
+uint32_t part_out(const struct type_info *type, int64_t i, MPI_Datatype host) {
     uint32_t known = type->parts != NULL && type->parts[i] != 0 ? type->parts[i] : datatype_predefined_out(host);
     struct type_info *info = known == 0 ? NULL : type_find(known);
     if (info != NULL && info->quads != NO_QUADS) {
@@ -216,25 +214,9 @@ IMPORT(MPI_Type_get_envelope) {
         }
         put32((uint32_t)v[4].i32, constant_out(constants_combiners, combiner));
     }
-    give_back(borrowed, &shown);
+    type_given_back(borrowed, &shown);
     v[0].i32 = error_out(code);
     return NULL;
-}
-
-/* The constants among a constructor's integers, in the guest's numbers. */
-static void constants_of(int combiner, int *integers, int count) {
-    int dimensions = count > 0 ? integers[0] : 0;
-    if (combiner == MPI_COMBINER_SUBARRAY && count == 3 * dimensions + 2) {
-        integers[count - 1] = constant_out(constants_orders, integers[count - 1]);
-    } else if (combiner == MPI_COMBINER_DARRAY && count > 2 && count == 4 * integers[2] + 4) {
-        dimensions = integers[2];
-        for (int i = 0; i < dimensions; i++) {
-            int *kind = &integers[3 + dimensions + i], *argument = &integers[3 + 2 * dimensions + i];
-            *kind = constant_out(constants_distributions, *kind);
-            *argument = *argument == MPI_DISTRIBUTE_DFLT_DARG ? ABI_MPI_DISTRIBUTE_DFLT_DARG : *argument;
-        }
-        integers[count - 1] = constant_out(constants_orders, integers[count - 1]);
-    }
 }
 
 #if HAVE_MPI_Type_get_envelope_c
@@ -263,61 +245,11 @@ IMPORT(MPI_Type_get_envelope_c) {
         }
         put32((uint32_t)v[5].i32, constant_out(constants_combiners, combiner));
     }
-    give_back(borrowed, &shown);
+    type_given_back(borrowed, &shown);
     v[0].i32 = error_out(code);
     return NULL;
 }
 #endif
-
-IMPORT(MPI_Type_get_contents) {
-    ENTER("MPI_Type_get_contents")
-    struct scratch scratch = {NULL};
-    const struct type_info *type = type_info_in(v[0].i32);
-    int most[3] = {v[1].i32, v[2].i32, v[3].i32}, have[3], combiner;
-    uint32_t at[3] = {(uint32_t)v[4].i32, (uint32_t)v[5].i32, (uint32_t)v[6].i32};
-    const char *wrong = NULL;
-    int32_t class = ABI_MPI_ERR_ARG;
-    bool borrowed = false;
-    MPI_Datatype shown = MPI_DATATYPE_NULL;
-    if (type == NULL) {
-        wrong = "datatype", class = ABI_MPI_ERR_TYPE;
-    } else if (MPI_Type_get_envelope(type_shown(type, &borrowed, &shown), &have[0], &have[1], &have[2], &combiner) !=
-                   MPI_SUCCESS ||
-               combiner == MPI_COMBINER_NAMED) {
-        wrong = "datatype", class = ABI_MPI_ERR_TYPE;
-    } else if (most[0] < have[0] || most[1] < have[1] || most[2] < have[2]) {
-        wrong = "max_integers";
-    } else if (!room(at[0], have[0], 4) || !room(at[1], have[1], 4) || !room(at[2], have[2], 4)) {
-        wrong = "array_of_integers";
-    }
-    int *integers = wrong != NULL ? NULL : scratch_take(&scratch, (uint64_t)have[0] * sizeof *integers);
-    MPI_Aint *addresses = integers == NULL ? NULL : scratch_take(&scratch, (uint64_t)have[1] * sizeof *addresses);
-    MPI_Datatype *types = addresses == NULL ? NULL : scratch_take(&scratch, (uint64_t)have[2] * sizeof *types);
-    if (types == NULL) {
-        v[0].i32 = refuse(MPI_COMM_WORLD, here, wrong != NULL ? wrong : "datatype",
-                          wrong != NULL ? class : ABI_MPI_ERR_NO_MEM);
-        give_back(borrowed, &shown);
-        scratch_free(&scratch);
-        return NULL;
-    }
-    int code = MPI_Type_get_contents(shown, have[0], have[1], have[2], integers, addresses, types);
-    if (code == MPI_SUCCESS) {
-        constants_of(combiner, integers, have[0]);
-        for (int i = 0; i < have[0]; i++) {
-            put32(at[0] + (uint32_t)i * 4, integers[i]);
-        }
-        for (int i = 0; i < have[1]; i++) {
-            put32(at[1] + (uint32_t)i * 4, (int32_t)addresses[i]);
-        }
-        for (int i = 0; i < have[2]; i++) {
-            put32(at[2] + (uint32_t)i * 4, (int32_t)part_out(type, i, types[i]));
-        }
-    }
-    v[0].i32 = error_out(code);
-    give_back(borrowed, &shown);
-    scratch_free(&scratch);
-    return NULL;
-}
 
 /* --- names --------------------------------------------------------------------------------------------------------- */
 

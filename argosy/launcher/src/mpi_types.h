@@ -28,6 +28,11 @@ void type_duplicated(uint32_t handle, const struct type_info *old);
 void type_resized(uint32_t handle, const struct type_info *old);
 /* Note what a datatype holds that MPI gave. */
 void type_given(uint32_t handle);
+/* The node's type that tells how the guest made this one; where it is *borrowed, it has to be given back. */
+MPI_Datatype type_shown(const struct type_info *type, bool *borrowed, MPI_Datatype *shown);
+void type_given_back(bool borrowed, MPI_Datatype *shown);
+/* The i-th of the types that `type` was made of, which the node calls `host`, by the guest's handle. */
+uint32_t part_out(const struct type_info *type, int64_t i, MPI_Datatype host);
 
 struct bounds {
     double low, high, bounded_low, bounded_high;

@@ -27,12 +27,15 @@ BY_HAND = frozenset(
         "Win_create_dynamic Win_attach Win_detach Win_shared_query Win_shared_query_c",
         "Comm_idup Comm_idup_with_info",
         "File_open File_close File_delete",
-        "Type_get_contents Type_get_envelope Type_get_envelope_c Type_get_name Type_set_name",
+        "Type_get_contents Type_get_contents_c Type_get_envelope Type_get_envelope_c Type_get_name Type_set_name",
         "Comm_spawn Comm_spawn_multiple Comm_get_parent Open_port Close_port Comm_accept Comm_connect",
         "Publish_name Unpublish_name Lookup_name",
         "Session_init Session_finalize Session_get_nth_pset Session_create_errhandler Errhandler_free Query_thread",
         "Comm_create_from_group Intercomm_create_from_groups",
-        "Buffer_attach Buffer_detach Info_get Info_get_string Intercomm_create",
+        "Buffer_attach Buffer_attach_c Buffer_detach Buffer_detach_c",
+        "Comm_attach_buffer Comm_attach_buffer_c Comm_detach_buffer Comm_detach_buffer_c",
+        "Session_attach_buffer Session_attach_buffer_c Session_detach_buffer Session_detach_buffer_c",
+        "Info_get Info_get_string Intercomm_create",
     )
     for name in line.split()
 )

@@ -89,7 +89,10 @@ def values_header() -> str:
 
 def have_header(declared: Collection[str]) -> str:
     """mpi_have.h: `HAVE_X`, 1 or 0, for every procedure X of the standard."""
-    lines = [f"#define HAVE_{name} {int(name in declared)}" for name in (*procedures(), "MPI_ERRORS_ABORT")]
+    lines = [
+        f"#define HAVE_{name} {int(name in declared)}"
+        for name in (*procedures(), "MPI_ERRORS_ABORT", "MPI_BUFFER_AUTOMATIC")
+    ]
     return "\n".join(["/* Generated: which procedures the node's mpi.h declares. */", *lines, ""])
 
 

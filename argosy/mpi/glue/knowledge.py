@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 # The standard lets these be called before MPI_Init and after MPI_Finalize (MPI 5.0, section "MPI Functionality that is
 # Always Available"). A session's error handler is called only while there is the session.
-NAMES = "Initialized Finalized Get_version Get_library_version Wtime Wtick Error_class Error_string"
+NAMES = "Initialized Finalized Get_library_version Wtime Wtick Error_class Error_string"
 ANYTIME = frozenset(f"MPI_{name}" for name in (*NAMES.split(), "Session_call_errhandler"))
 # These since MPI 4.0: an older library ends the process.
 _INFO = "create delete dup free get get_nkeys get_nthkey get_string get_valuelen set"

@@ -34,6 +34,7 @@ typedef struct {
     int MPI_ERROR;
     int MPI_internal[5];
 } MPI_Status;
+typedef MPI_Status MPI_F08_status;
 """
 
 _CALLBACKS = """\
@@ -120,6 +121,8 @@ def _handles() -> list[str]:
         lines += [f"#define {name} (({handle.c_type}){value:#010x})" for name, value in handle.values.items()]
         lines.append("")
     lines += [f"#define {name} {meaning}" for name, meaning in abi.DATATYPE_SYNONYMS.items()]
+    lines.append("/* Removed in MPI-3.0: markers for MPI_Type_struct alone. */")
+    lines += [f"#define {name} ((MPI_Datatype){value:#010x})" for name, value in abi.MARKERS.items()]
     return [*lines, ""]
 
 

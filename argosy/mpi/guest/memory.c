@@ -10,13 +10,6 @@ int PMPI_Pcontrol(const int level, ...) {
     return MPI_SUCCESS;
 }
 
-#pragma weak MPI_Abi_get_version = PMPI_Abi_get_version
-int PMPI_Abi_get_version(int *abi_major, int *abi_minor) {
-    *abi_major = MPI_ABI_VERSION;
-    *abi_minor = MPI_ABI_SUBVERSION;
-    return MPI_SUCCESS;
-}
-
 #pragma weak MPI_Get_address = PMPI_Get_address
 int PMPI_Get_address(const void *location, MPI_Aint *address) {
     *address = (MPI_Aint)location;

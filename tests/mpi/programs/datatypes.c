@@ -101,6 +101,68 @@ static void packed(void) {
     CHECK(buffer[0] == 0 && buffer[3] == 42);
 }
 
+/* What a datatype was made of is told in the names that were given, though the node knows MPI_LONG by another. */
+static void contents(void) {
+    MPI_Datatype made, again, got[2], both[2] = {MPI_LONG, MPI_INT};
+    int lengths[2] = {1, 2}, integers[8];
+    MPI_Aint displs[2] = {0, 8}, addresses[8];
+    char name[MPI_MAX_OBJECT_NAME];
+    int length;
+    MPI_Type_contiguous(3, MPI_LONG, &made);
+    MPI_Type_get_contents(made, 1, 0, 1, integers, addresses, got);
+    CHECK(got[0] == MPI_LONG && integers[0] == 3);
+    MPI_Type_dup(MPI_AINT, &again);
+    MPI_Type_get_contents(again, 0, 0, 1, integers, addresses, got);
+    CHECK(got[0] == MPI_AINT);
+    MPI_Type_free(&again);
+    MPI_Type_free(&made);
+    MPI_Type_create_struct(2, lengths, displs, both, &made);
+    both[0] = MPI_CHAR; /* the guest's array is its own again */
+    MPI_Type_get_contents(made, 3, 2, 2, integers, addresses, got);
+    CHECK(got[0] == MPI_LONG && got[1] == MPI_INT && addresses[1] == 8 && integers[2] == 2);
+    MPI_Type_free(&made);
+    MPI_Type_get_name(MPI_LONG, name, &length);
+    CHECK(strcmp(name, "MPI_LONG") == 0 && length == 8);
+    MPI_Type_get_name(MPI_INT, name, &length);
+    CHECK(strcmp(name, "MPI_INT") == 0 && length == 7);
+}
+
+/* The bounds of a struct that old codes give by markers among its parts (MPI-1.1, section 3.12.3). */
+static void markers(void) {
+    MPI_Datatype one, two, types[4] = {MPI_LB, MPI_DOUBLE, MPI_INT, MPI_UB};
+    MPI_Aint displs[4] = {-4, 0, 8, 24}, lower, extent;
+    int lengths[4] = {1, 1, 1, 1}, bytes;
+    MPI_Type_struct(4, lengths, displs, types, &one);
+    MPI_Type_get_extent(one, &lower, &extent);
+    MPI_Type_size(one, &bytes);
+    CHECK(lower == -4 && extent == 28 && bytes == 12);
+    MPI_Type_struct(2, &lengths[2], &displs[2], &types[2], &two);
+    MPI_Type_get_extent(two, &lower, &extent);
+    CHECK(lower == 8 && extent == 16);
+    MPI_Type_free(&two);
+    /* A part's own marker counts with the one that is given: the greatest upper, the least lower. */
+    MPI_Datatype parts[3] = {one, MPI_UB, MPI_LB};
+    MPI_Aint at[3] = {100, 10, 50};
+    MPI_Type_struct(3, lengths, at, parts, &two);
+    MPI_Type_get_extent(two, &lower, &extent);
+    CHECK(lower == 50 && lower + extent == 124);
+    MPI_Type_free(&two);
+    MPI_Type_struct(2, &lengths[2], (MPI_Aint[]){2, 7}, (MPI_Datatype[]){MPI_LB, MPI_UB}, &two);
+    MPI_Type_get_extent(two, &lower, &extent);
+    CHECK(lower == 2 && extent == 5);
+    MPI_Type_free(&two);
+    double given[2] = {rank, rank + 0.5};
+    MPI_Type_struct(2, lengths, (MPI_Aint[]){0, 16}, (MPI_Datatype[]){MPI_DOUBLE, MPI_UB}, &two);
+    MPI_Type_commit(&two);
+    struct {
+        double value, hole;
+    } got[2] = {{0, -1}, {0, -1}};
+    MPI_Sendrecv(given, 2, MPI_DOUBLE, rank, 0, got, 2, two, rank, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    CHECK(got[0].value == rank && got[1].value == rank + 0.5 && got[0].hole == -1 && got[1].hole == -1);
+    MPI_Type_free(&two);
+    MPI_Type_free(&one);
+}
+
 int main(int argc, char **argv) {
     begin(&argc, &argv);
     REDUCES(long, MPI_LONG);
@@ -123,6 +185,8 @@ int main(int argc, char **argv) {
     LOCATES(short, MPI_SHORT_INT);
     derived();
     packed();
+    contents();
+    markers();
     long double quad = 1.0L / 3.0L, other = 0;
     MPI_Sendrecv(&quad, 1, MPI_LONG_DOUBLE, (rank + 1) % size, 0, &other, 1, MPI_LONG_DOUBLE, (rank + size - 1) % size, 0,
                  MPI_COMM_WORLD, MPI_STATUS_IGNORE);
