@@ -198,4 +198,4 @@ def test_a_site_has_its_own_authority_and_asks_for_certificates(
     with pytest.raises(ArgosyError, match="no readable key"):
         open_registry(reference, patience=0)
     (place / "client.key").write_bytes((folder / "client.key").read_bytes())
-    assert open_registry(reference, patience=0).tags() == ["1.0"]
+    assert open_registry(reference, patience=20).tags() == ["1.0"]
