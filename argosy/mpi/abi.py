@@ -264,6 +264,36 @@ TOOL_CLASSES = _numbered(
     "STATE LEVEL SIZE PERCENTAGE HIGHWATERMARK LOWWATERMARK COUNTER AGGREGATE TIMER GENERIC",
 )
 
+
+@dataclass(frozen=True, kw_only=True)
+class ToolClass:
+    """A class of the tool information interface's own objects: its C type, and the values that are not handles."""
+
+    c_type: str
+    kind: str
+    values: Mapping[str, int]
+
+
+TOOL_HANDLES: tuple[ToolClass, ...] = (
+    ToolClass(c_type="MPI_T_enum", kind="TOOLS_ENUM", values={"MPI_T_ENUM_NULL": 0}),
+    ToolClass(c_type="MPI_T_cvar_handle", kind="CVAR", values={"MPI_T_CVAR_HANDLE_NULL": 0}),
+    ToolClass(
+        c_type="MPI_T_pvar_handle", kind="PVAR", values={"MPI_T_PVAR_HANDLE_NULL": 0, "MPI_T_PVAR_ALL_HANDLES": 1}
+    ),
+    ToolClass(c_type="MPI_T_pvar_session", kind="PVAR_SESSION", values={"MPI_T_PVAR_SESSION_NULL": 0}),
+    ToolClass(c_type="MPI_T_event_registration", kind="EVENT_REGISTRATION", values={}),
+    ToolClass(c_type="MPI_T_event_instance", kind="EVENT_INSTANCE", values={}),
+)
+TOOL_SAFETY: Mapping[str, int] = {
+    "MPI_T_CB_REQUIRE_NONE": 0x00,
+    "MPI_T_CB_REQUIRE_MPI_RESTRICTED": 0x03,
+    "MPI_T_CB_REQUIRE_THREAD_SAFE": 0x0F,
+    "MPI_T_CB_REQUIRE_ASYNC_SIGNAL_SAFE": 0x3F,
+}
+TOOL_ORDERS: Mapping[str, int] = {"MPI_T_SOURCE_ORDERED": 1, "MPI_T_SOURCE_UNORDERED": 2}
+ENUMERATIONS: Mapping[str, Mapping[str, int]] = {"MPI_T_cb_safety": TOOL_SAFETY, "MPI_T_source_order": TOOL_ORDERS}
+"""Types of C that are enumerations, each with its values."""
+
 INTEGERS: Mapping[str, Mapping[str, int]] = {
     "Error classes": {**ERROR_CLASSES, **TOOL_ERRORS, "MPI_ERR_LASTCODE": LAST_CODE},
     "Ranks, tags": {**RANKS, **TAGS, **UNDEFINED},

@@ -33,9 +33,6 @@ _GUEST = re.compile(
 )
 
 _REASONS: tuple[tuple[str, str], ...] = (
-    (r"MPI_T_\w+", "the tool information interface shows the node's own objects, which are not projected yet"),
-    (r"MPI_Register_datarep(_c)?", "conversion functions that MPI calls while it accesses files are not projected yet"),
-    (r"MPI_Grequest_\w+", "generalized requests call the guest from within MPI's progress, which is not projected yet"),
     (r"MPI_Comm_join", "takes a connected socket, which a WASI guest cannot open and is never given"),
 )
 

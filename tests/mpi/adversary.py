@@ -20,6 +20,7 @@ _HANDLES = (
     *("0", "1", "0x20", "0x100", "0x108", "0x110", "0x118", "0x128", "0x130", "0x140", "0x180", "0x200", "0x209"),
     *("0x230", "0x3ff", "0x400", "0xfffff", "0x100000", "0x100001", "0x200000", "0x1fffff", "0x7fffffff", "0x80000000"),
     *("0xffffffff", "freed_comm", "freed_type", "freed_group", "freed_request"),
+    *("general", "freed_general", "freed_cvar", "freed_session"),
 )
 _ADDRESSES = (
     *("0", "1", "2", "3", "10", "11", "0xffffffff", "0xfffffffc", "0xfffffff0", "0x80000000", "end", "end - 1"),
@@ -56,6 +57,27 @@ _HANDLE_KINDS = {
     "WINDOW": "win",
     "FILE": "file",
     "SESSION": "session",
+    "TOOLS_ENUM": "MPI_T_ENUM_NULL",
+    "CVAR": "cvar",
+    "PVAR": "MPI_T_PVAR_ALL_HANDLES",
+    "PVAR_SESSION": "pvar_session",
+    "EVENT_REGISTRATION": "(MPI_T_event_registration)0",
+    "EVENT_INSTANCE": "(MPI_T_event_instance)0",
+}
+_CALLBACK_KINDS = (
+    *("FUNCTION", "POLYFUNCTION"),
+    *("EVENT_CB_FUNCTION", "EVENT_FREE_CB_FUNCTION", "EVENT_DROP_CB_FUNCTION"),
+)
+_CALLBACKS = {
+    "query_fn": "query",
+    "free_fn": "release",
+    "cancel_fn": "canceller",
+    "read_conversion_fn": "convert",
+    "write_conversion_fn": "convert",
+    "dtype_file_extent_fn": "extent",
+    "event_cb_function": "happened",
+    "free_cb_function": "freed",
+    "dropped_cb_function": "dropped",
 }
 _NUMBERS = {
     "TAG": "0",
@@ -71,6 +93,8 @@ _NUMBERS = {
     "ASSERT": "0",
     "ERROR_CODE": "MPI_ERR_OTHER",
     "ERROR_CLASS": "MPI_ERR_OTHER",
+    "CALLBACK_SAFETY": "MPI_T_CB_REQUIRE_NONE",
+    **dict.fromkeys(("CVAR_INDEX", "PVAR_INDEX", "CAT_INDEX", "EVENT_INDEX", "SOURCE_INDEX", "INDEX"), "0"),
 }
 
 _PROLOGUE = """\
@@ -89,7 +113,10 @@ static MPI_File file = MPI_FILE_NULL;
 static MPI_Group group;
 static MPI_Info info;
 static MPI_Session session;
+static MPI_T_cvar_handle cvar;
+static MPI_T_pvar_session pvar_session;
 static unsigned end, freed_comm, freed_type, freed_group, freed_request;
+static unsigned general, freed_general, freed_cvar, freed_session;
 static unsigned of_no_signature;
 
 static void strange(double a, float b) { (void)a, (void)b; }
@@ -104,6 +131,38 @@ static int deleter(MPI_Comm c, int k, void *v, void *e) {
     return 0;
 }
 static void handler(MPI_Comm *c, int *e, ...) { (void)c, (void)e; }
+static int query(void *s, MPI_Status *status) {
+    (void)s;
+    return MPI_Status_set_elements(status, MPI_INT, 0);
+}
+static int release(void *s) {
+    (void)s;
+    return 0;
+}
+static int canceller(void *s, int complete) {
+    (void)s, (void)complete;
+    return 0;
+}
+static int convert(void *u, MPI_Datatype t, int n, void *f, MPI_Offset p, void *s) {
+    (void)u, (void)t, (void)n, (void)f, (void)p, (void)s;
+    return 0;
+}
+static int convert_c(void *u, MPI_Datatype t, MPI_Count n, void *f, MPI_Offset p, void *s) {
+    (void)u, (void)t, (void)n, (void)f, (void)p, (void)s;
+    return 0;
+}
+static int extent(MPI_Datatype t, MPI_Aint *e, void *s) {
+    (void)t, (void)s;
+    *e = 4;
+    return 0;
+}
+static void happened(MPI_T_event_instance i, MPI_T_event_registration r, MPI_T_cb_safety c, void *u) {
+    (void)i, (void)r, (void)c, (void)u;
+}
+static void freed(MPI_T_event_registration r, MPI_T_cb_safety c, void *u) { (void)r, (void)c, (void)u; }
+static void dropped(MPI_Count n, MPI_T_event_registration r, int i, MPI_T_cb_safety c, void *u) {
+    (void)n, (void)r, (void)i, (void)c, (void)u;
+}
 
 /* A window that a call made by chance must not keep its memory: what is at that address may be one, or none. */
 static void give_back(void *made) {
@@ -163,6 +222,23 @@ int main(int argc, char **argv) {
     MPI_Win_set_errhandler(shared_win, MPI_ERRORS_RETURN);
     MPI_Win_attach(dynamic_win, exposed, 4096);
     MPI_File_open(MPI_COMM_WORLD, "adversary.data", MPI_MODE_CREATE | MPI_MODE_RDWR, MPI_INFO_NULL, &file);
+    MPI_Grequest_start(query, release, canceller, NULL, &request);
+    freed_general = (unsigned)(size_t)request;
+    MPI_Grequest_complete(request);
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+    MPI_Grequest_start(query, release, canceller, NULL, &request);
+    general = (unsigned)(size_t)request;
+    int level, count;
+    MPI_T_pvar_session other_session;
+    MPI_T_init_thread(MPI_THREAD_SINGLE, &level);
+    MPI_T_cvar_handle_alloc(0, NULL, &cvar, &count);
+    freed_cvar = (unsigned)(size_t)cvar;
+    MPI_T_cvar_handle_free(&cvar);
+    MPI_T_cvar_handle_alloc(0, NULL, &cvar, &count);
+    MPI_T_pvar_session_create(&other_session);
+    freed_session = (unsigned)(size_t)other_session;
+    MPI_T_pvar_session_free(&other_session);
+    MPI_T_pvar_session_create(&pvar_session);
     of_no_signature = (unsigned)(size_t)(void *)strange;
 """
 
@@ -221,7 +297,7 @@ def _tries(procedure: Procedure, window: str) -> list[str]:
 def _cast(parameter: Parameter) -> str:
     if not parameter.is_pointer:
         return parameter.c_type
-    if parameter.kind in ("FUNCTION", "POLYFUNCTION"):
+    if parameter.kind in _CALLBACK_KINDS:
         return f"{parameter.c_type} *"
     if parameter.array == "[][3]":
         return "int (*)[3]"
@@ -236,7 +312,9 @@ def _right(procedure: Procedure, parameter: Parameter) -> str:
         if parameter.array:
             return cast + ("types" if kind == "DATATYPE" else "requests")
         return f"{cast}space" if parameter.stars else _HANDLE_KINDS[kind]
-    if kind in ("FUNCTION", "POLYFUNCTION"):
+    if kind in _CALLBACK_KINDS:
+        if name in _CALLBACKS:
+            return f"{cast}{_CALLBACKS[name]}{'_c' if procedure.large and kind == 'POLYFUNCTION' else ''}"
         if "errhandler" in name:
             return f"{cast}handler"
         return cast + ("copier" if "copy" in name else "deleter" if "delete" in name else "operation")
@@ -253,7 +331,7 @@ def _right(procedure: Procedure, parameter: Parameter) -> str:
 
 
 def _wrong(parameter: Parameter) -> tuple[str, ...]:
-    if parameter.kind in ("FUNCTION", "POLYFUNCTION"):
+    if parameter.kind in _CALLBACK_KINDS:
         return _FUNCTIONS
     if parameter.is_pointer:
         # What is read there must not by chance be a request that never completes, or counts that never meet.

@@ -62,6 +62,7 @@ def test_wrong_arguments_lead_to_no_finding(program: Path, tmp_path: Path) -> No
 SEMANTICS = (
     *("requests.c", "callbacks.c", "errors.c", "collectives.c", "windows.c"),
     *("quads.c", "shared.c", "dynamic.c", "sessions.c", "buffers.c", "datatypes.c"),
+    *("grequests.c", "tools.c"),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import mpi_programs
@@ -12,6 +13,7 @@ PROGRAMS = (
     *("sentinels.c", "datatypes.c", "requests.c", "callbacks.c"),
     *("errors.c", "collectives.c", "windows.c", "profile.c", "quads.c", "reuse.c"),
     *("shared.c", "dynamic.c", "environment.c"),
+    *("grequests.c", "tools.c", "datarep.c"),
 )
 
 WITH_SESSIONS = ("wheel", "abi", "mpich")
@@ -22,6 +24,40 @@ WITH_SESSIONS = ("wheel", "abi", "mpich")
 def test_the_program_computes_what_the_standard_says(program: str, library: str) -> None:
     done = mpi_programs.start(mpi_programs.compiled(program), library, ranks=4)
     assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_control_variables_are_written_where_that_is_granted(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mpi_programs, "RANK_ENVIRONMENT", {"ARGOSY_CVARS": "no_such_variable,*"})
+    done = mpi_programs.start(mpi_programs.compiled("tools.c"), library, ranks=1, arguments=("granted",))
+    assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
+
+
+@pytest.fixture
+def event_source(library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ranks' MPI library has an event and converts files: what stands for both comes before it."""
+    source = Path(__file__).with_name("native") / "event_source.c"
+    made = tmp_path / "event_source.so"
+    mpicc = mpi_programs.library(library).mpicc
+    command = [mpicc, "-O1", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", source, "-o", made, "-pthread"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    monkeypatch.setattr(mpi_programs, "RANK_ENVIRONMENT", {"LD_PRELOAD": str(made)})
+
+
+@pytest.mark.usefixtures("event_source")
+@pytest.mark.parametrize("library", ["wheel", "abi", "mpich"])
+def test_events_and_conversions_call_the_program(library: str) -> None:
+    done = mpi_programs.start(mpi_programs.compiled("events.c"), library, ranks=2)
+    assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
+
+
+@pytest.mark.usefixtures("event_source")
+@pytest.mark.parametrize("library", ["wheel"])
+def test_an_event_function_that_communicates_ends_the_job(library: str) -> None:
+    done = mpi_programs.start(mpi_programs.compiled("events.c"), library, ranks=2, arguments=("send",))
+    assert done.status != 0
+    assert "MPI_Send: called inside a tool's event function" in done.errors, done.errors
 
 
 @pytest.mark.parametrize("library", ["wheel", "mpich"])

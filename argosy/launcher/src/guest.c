@@ -1,4 +1,5 @@
-/* The guest's memory and functions. `guest` is written by guest_attach alone, but for known_size, which only grows. */
+/* The guest's memory and functions. `guest` is written by guest_attach alone, but for known_size, which only grows;
+ * guest_depth by guest_call_function alone. */
 #include "guest.h"
 
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include "report.h"
 
 struct guest guest;
+uint32_t guest_depth;
 
 /* All that 32 bits reach, which is reserved from the start. */
 static const size_t reach = (size_t)1 << 32;
@@ -136,6 +138,7 @@ bool guest_callable(uint32_t index, const char *signature) {
 
 void guest_call_function(const wasmtime_func_t *function, wasmtime_val_raw_t *values, size_t count, const char *what) {
     wasm_trap_t *trap = NULL;
+    guest_depth++;
     wasmtime_error_t *error = wasmtime_func_call_unchecked(guest.context, function, values, count, &trap);
     if (__builtin_expect(error != NULL || trap != NULL, 0)) {
         report_outcome(error, trap, what);

@@ -76,6 +76,9 @@ void guest_call(uint32_t index, const char *signature, wasmtime_val_raw_t *value
 /* The same for what guest_function gave, whose signature has not to be checked again: for callbacks that are frequent. */
 void guest_call_function(const wasmtime_func_t *function, wasmtime_val_raw_t *values, size_t count, const char *what);
 
+/* How many of those calls are running, one inside the other: is MPI at work below? */
+extern uint32_t guest_depth;
+
 /* What an import returns to end the guest with this message; the backtrace is added by whoever reports it. */
 wasm_trap_t *guest_trap(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -45,9 +45,10 @@
     wasm_trap_t *import_##name(void *data __attribute__((unused)), wasmtime_caller_t *caller __attribute__((unused)),  \
                                wasmtime_val_raw_t *v, size_t n __attribute__((unused)))
 
-enum phase { PHASE_OUTSIDE, PHASE_LIVE, PHASE_OPERATION };
+enum phase { PHASE_OUTSIDE, PHASE_LIVE, PHASE_OPERATION, PHASE_EVENT };
 /* OUTSIDE while the guest has neither the world nor a session; OPERATION while a user's reduction function runs, in
- * which the standard forbids communication and MPI libraries do not expect to be called. */
+ * which the standard forbids communication and MPI libraries do not expect to be called; EVENT while a tool's event
+ * function runs that has to be content with the tool information interface. */
 extern enum phase mpi_phase;
 extern bool mpi_world; /* from MPI_Init to MPI_Finalize */
 extern bool mpi_ended; /* the library has been up, and gone down */

@@ -23,13 +23,15 @@ static const char *const in_operation[] = {
 };
 
 wasm_trap_t *mpi_gate(const char *function) {
-    if (mpi_phase == PHASE_OPERATION) {
+    if (mpi_phase == PHASE_OPERATION || mpi_phase == PHASE_EVENT) {
         for (size_t i = 0; i < sizeof in_operation / sizeof *in_operation; i++) {
             if (strcmp(in_operation[i], function) == 0) {
                 return NULL;
             }
         }
-        return guest_trap("%s: called inside a reduction operation, where MPI forbids communication", function);
+        return mpi_phase == PHASE_EVENT
+                   ? guest_trap("%s: called inside a tool's event function, where MPI forbids it", function)
+                   : guest_trap("%s: called inside a reduction operation, where MPI forbids communication", function);
     }
     int finalized = 0;
     MPI_Finalized(&finalized);
@@ -102,6 +104,9 @@ IMPORT(MPI_Finalize) {
     ENTER("MPI_Finalize")
     if (!mpi_world) { /* of a program that has sessions alone */
         return guest_trap("%s: called %s", here, mpi_ended ? "after MPI_Finalize" : "before MPI_Init");
+    }
+    if (guest_depth > 0) { /* it would take away what the frames below still use */
+        return guest_trap("%s: called inside a function that MPI calls", here);
     }
     processes_end();
     if (!sessions_keep()) {

@@ -19,6 +19,11 @@ static int32_t class_out(int host_class) {
             return i;
         }
     }
+    for (const struct constant *tool = constants_tool_errors; tool->guest != INT32_MIN; tool++) {
+        if (tool->host == host_class) {
+            return tool->guest;
+        }
+    }
     return -1;
 }
 
@@ -52,6 +57,10 @@ int32_t error_out_slowly(int host_code) {
 int error_in(int32_t guest_code) {
     if (guest_code >= 0 && guest_code < ERROR_CLASSES) {
         return error_class_host[guest_code];
+    }
+    int tool;
+    if (constant_in(constants_tool_errors, guest_code, &tool)) {
+        return tool;
     }
     int64_t i = (int64_t)guest_code - ABI_MPI_ERR_LASTCODE - 1;
     return i >= 0 && i < code_count ? code_host[i] : MPI_ERR_UNKNOWN;

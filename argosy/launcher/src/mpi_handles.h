@@ -23,7 +23,8 @@ struct slot {
     uint32_t references; /* how many times the guest was given this handle; 0 in a free slot */
     uint32_t next_free;
     uint32_t mark; /* the array of requests that it was last seen in */
-    int32_t sort, parts; /* of a request: enum request_sort, and how many partitions it has */
+    int32_t sort, parts; /* of a request: enum request_sort, and how many partitions it has (or
+                            * which generalized request it is) */
     bool active;         /* of a request that restarts: it has been started and not completed */
     uint8_t *given;      /* of a request that gives partitions: which it has given since its start */
 };
@@ -180,6 +181,7 @@ enum { MOST_PARTITIONS = 1 << 24 }; /* of a request; we keep a byte for each */
 /* Requests own the memory that their call needs until they complete. */
 enum request_sort {
     REQUEST_ONCE,
+    REQUEST_GENERAL,    /* once, by the guest's word */
     REQUEST_COLLECTIVE, /* once, and neither freed nor cancelled: MPI 5.0, section 6.12 */
     REQUEST_RESTARTS,   /* this and all below */
     REQUEST_RESTARTS_ALL, /* a collective */
@@ -196,5 +198,15 @@ bool request_cancels(int32_t guest);
 void request_started(int32_t guest);
 void request_rested(int32_t guest); /* a call has completed it */
 void request_forget(int32_t guest); /* drop the handle, not the memory: the request may be active */
+
+/* How many functions of generalized requests are running, and whether a call below one of them still uses this request:
+ * then another call must not name it. */
+extern uint32_t requests_held;
+bool request_held_slowly(int32_t guest);
+static inline bool request_held(int32_t guest) {
+    return UNLIKELY(requests_held != 0) && request_held_slowly(guest);
+}
+bool grequest_busy(const struct slot *slot, uint32_t guest);
+void grequest_forget(const struct slot *slot, uint32_t guest); /* MPI_Request_free takes the handle away */
 
 #endif

@@ -5,7 +5,8 @@
  *   until the request has completed, or for good when the guest frees it while it may be active.
  * - MPI sets a completed non-persistent request to MPI_REQUEST_NULL: only then is its slot dropped and the guest's
  *   handle set to MPI_REQUEST_NULL.
- * - A request may stand only once in an array: a library that is given one twice frees it twice.
+ * - A request may stand only once in an array: a library that is given one twice frees it twice. Nor may a call that a
+ *   function of a generalized request makes name what the call below it is working on: `batches` lists those.
  * - A request that restarts is `active` from its start until a call has completed it. Libraries do not look whether it is
  *   when it is started again, freed, or given a partition once more, and end in their own assertions: we do.
  */
@@ -65,13 +66,13 @@ static bool settles(struct slot *slot) {
 
 bool request_frees(int32_t guest_handle) {
     struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
-    return slot == NULL || slot->sort == REQUEST_ONCE || slot->sort == REQUEST_RESTARTS ||
+    return slot == NULL || slot->sort <= REQUEST_GENERAL || slot->sort == REQUEST_RESTARTS ||
            (slot->sort != REQUEST_COLLECTIVE && settles(slot));
 }
 
 bool request_cancels(int32_t guest_handle) {
     struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
-    return slot != NULL && (slot->sort == REQUEST_ONCE || slot->sort == REQUEST_RESTARTS);
+    return slot != NULL && (slot->sort <= REQUEST_GENERAL || slot->sort == REQUEST_RESTARTS);
 }
 
 bool request_parts(int32_t guest_handle, bool gives, int32_t low, int32_t high) {
@@ -117,6 +118,7 @@ void request_drop(int32_t guest_handle) {
 void request_forget(int32_t guest_handle) {
     struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
     if (slot != NULL) {
+        grequest_forget(slot, (uint32_t)guest_handle);
         slot->extra = NULL;
         slot_drop(&request_handles, (uint32_t)guest_handle);
     }
@@ -124,6 +126,8 @@ void request_forget(int32_t guest_handle) {
 
 /* An array of requests while MPI works on it. */
 struct batch {
+    struct batch *outer; /* the call below it, from a function of which this one is made */
+    uint32_t serial;
     uint32_t address;
     int64_t count;
     MPI_Request *hosts;
@@ -135,15 +139,33 @@ struct batch {
 };
 
 static uint32_t batch_serial;
+static struct batch *batches; /* the innermost of those at work */
+
+bool request_held_slowly(int32_t guest_handle) {
+    struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
+    if (slot == NULL) {
+        return false;
+    }
+    for (const struct batch *batch = batches; batch != NULL; batch = batch->outer) {
+        if (slot->mark == batch->serial) {
+            return true;
+        }
+    }
+    return grequest_busy(slot, (uint32_t)guest_handle);
+}
 
 /* Give back what the batch took; it may be refused halfway. */
 static void batch_close(struct batch *batch) {
+    batches = batch->outer;
     scratch_free(&batch->scratch);
 }
 
 /* NULL, or the name of the argument that is wrong. `want_statuses` says that statuses_address counts. */
 static const char *batch_open(struct batch *batch, int32_t count, uint32_t address, bool want_statuses,
                               uint32_t statuses_address) {
+    batch->outer = batches;
+    batch->serial = 0; /* no request's, until it has some */
+    batches = batch;
     batch->address = address;
     batch->count = count;
     batch->statuses = MPI_STATUSES_IGNORE;
@@ -162,6 +184,7 @@ static const char *batch_open(struct batch *batch, int32_t count, uint32_t addre
     if (++batch_serial == 0) {
         batch_serial = 1;
     }
+    batch->serial = batch_serial;
     for (int64_t i = 0; i < count; i++) {
         int32_t handle = get32(address + (uint32_t)i * 4);
         if (handle == ABI_MPI_REQUEST_NULL) {
@@ -169,7 +192,7 @@ static const char *batch_open(struct batch *batch, int32_t count, uint32_t addre
             continue;
         }
         struct slot *slot = slot_find(&request_handles, (uint32_t)handle);
-        if (slot == NULL || slot->mark == batch_serial) {
+        if (slot == NULL || slot->mark == batch_serial || request_held(handle)) {
             return "array_of_requests";
         }
         slot->mark = batch_serial;

@@ -30,6 +30,13 @@ BY_HAND = frozenset(
         "Type_get_contents Type_get_contents_c Type_get_envelope Type_get_envelope_c Type_get_name Type_set_name",
         "Comm_spawn Comm_spawn_multiple Comm_get_parent Open_port Close_port Comm_accept Comm_connect",
         "Publish_name Unpublish_name Lookup_name",
+        "T_init_thread T_finalize T_cvar_handle_alloc T_cvar_handle_free T_cvar_read T_cvar_write",
+        "T_pvar_session_create T_pvar_session_free T_pvar_handle_alloc T_pvar_handle_free",
+        "T_pvar_read T_pvar_readreset T_pvar_write",
+        "T_event_get_info T_event_handle_alloc T_event_handle_free T_event_handle_get_info T_event_handle_set_info",
+        "T_event_register_callback T_event_callback_get_info T_event_callback_set_info T_event_set_dropped_handler",
+        "T_event_read T_event_copy T_event_get_timestamp T_event_get_source",
+        "Grequest_start Grequest_complete Register_datarep Register_datarep_c",
         "Session_init Session_finalize Session_get_nth_pset Session_create_errhandler Errhandler_free Query_thread",
         "Comm_create_from_group Intercomm_create_from_groups",
         "Buffer_attach Buffer_attach_c Buffer_detach Buffer_detach_c",
@@ -57,7 +64,8 @@ def generate(declared: Collection[str]) -> dict[str, str]:
     }
     for part in range(_PARTS):
         texts = [calls.function(procedure) for procedure in generated[part::_PARTS]]
-        files[f"mpi_calls_{part}.c"] = "\n".join(['/* Generated. */\n#include "mpi_calls.h"\n', *texts])
+        includes = '#include "mpi_calls.h"\n#include "mpi_tool.h"\n'
+        files[f"mpi_calls_{part}.c"] = "\n".join([f"/* Generated. */\n{includes}", *texts])
     return files
 
 

@@ -11,6 +11,7 @@ import argosy.mpi.glue.extents as extents
 import argosy.mpi.glue.knowledge as knowledge
 import argosy.mpi.glue.objects as objects
 import argosy.mpi.glue.scalars as scalars
+import argosy.mpi.glue.tools as tools
 from argosy.mpi import abi
 from argosy.mpi.api import Parameter, Procedure
 from argosy.mpi.glue.call import Call, NotExpressibleError, Order
@@ -20,6 +21,8 @@ _SCALARS = ("int", "MPI_Aint", "MPI_Count", "MPI_Offset")
 
 def function(procedure: Procedure) -> str:
     """The C text of `IMPORT(name) {…}`. Raises NotExpressibleError where the kinds do not say what to do."""
+    if procedure.name.startswith(tools.PREFIX):
+        return tools.function(procedure)
     call = Call(procedure=procedure)
     own_handler = [parameter for parameter in procedure.parameters if parameter.kind in knowledge.FINDERS]
     others = [parameter for parameter in procedure.parameters if parameter.kind not in knowledge.FINDERS]

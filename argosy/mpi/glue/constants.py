@@ -73,6 +73,13 @@ _TABLES: Mapping[str, Mapping[str, int]] = {
     "seeks": abi.SEEKS,
     "comm_keyvals": abi.COMM_KEYVALS,
     "window_keyvals": abi.WINDOW_KEYVALS,
+    "tool_errors": abi.TOOL_ERRORS,
+    "tool_verbosity": abi.TOOL_VERBOSITY,
+    "tool_bindings": abi.TOOL_BINDINGS,
+    "tool_scopes": abi.TOOL_SCOPES,
+    "tool_classes": abi.TOOL_CLASSES,
+    "tool_safety": abi.TOOL_SAFETY,
+    "tool_orders": abi.TOOL_ORDERS,
 }
 
 
@@ -83,6 +90,8 @@ def values_header() -> str:
     lines += [f"#define ABI_{name} {value:#x}" for handle in abi.HANDLES for name, value in handle.values.items()]
     lines += [f"#define ABI_{name} ({value})" for values in abi.INTEGERS.values() for name, value in values.items()]
     lines += [f"#define ABI_{name} {value}" for name, (_, value) in abi.POINTERS.items()]
+    lines += [f"#define ABI_{name} {value}" for tool in abi.TOOL_HANDLES for name, value in tool.values.items()]
+    lines += [f"#define ABI_{name} {value}" for values in abi.ENUMERATIONS.values() for name, value in values.items()]
     lines += [f"#define ABI_STATUS_BYTES {abi.STATUS_BYTES}", f"#define ABI_ERROR_CLASSES {len(abi.ERROR_CLASSES)}"]
     return "\n".join([*lines, "#endif", ""])
 

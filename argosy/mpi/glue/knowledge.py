@@ -25,6 +25,8 @@ OF_ITS_OWN = frozenset(
         "MPI_Comm_free_keyval",
         "MPI_Type_free_keyval",
         "MPI_Win_free_keyval",
+        "MPI_Grequest_complete",
+        "MPI_T_finalize",
         "MPI_Comm_idup",
         "MPI_Comm_idup_with_info",
         "MPI_Type_get_envelope",

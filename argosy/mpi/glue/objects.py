@@ -29,8 +29,14 @@ def handle(call: Call, parameter: Parameter) -> None:
         refused = f"!{handle.name}_in({call.value(name)}, &{name})"
         if parameter.kind not in knowledge.MAY_BE_NULL:
             refused += f" || {name} == {handle.null}"
+        refused += _held(parameter, call.value(name))
         call.add(Order.HANDLE, f"    {handle.c_type} {name};", *call.refuse(refused, name, error))
         call.passed[name] = name
+
+
+def _held(parameter: Parameter, handle: str) -> str:
+    """A request that a call below is working on, from a function of which this one is made, cannot be named."""
+    return f" || request_held({handle})" if parameter.kind == "REQUEST" else ""
 
 
 def _object(call: Call, parameter: Parameter) -> None:
@@ -120,6 +126,7 @@ def _handle_inout(call: Call, parameter: Parameter, handle: abi.HandleClass) -> 
     refused = f"!{handle.name}_in({name}_handle, &{name})"
     if parameter.kind not in knowledge.MAY_BE_NULL:
         refused += f" || {name} == {handle.null}"
+    refused += _held(parameter, f"{name}_handle")
     lines += [f"    int32_t {name}_handle = get32({at});", f"    {handle.c_type} {name};"]
     if parameter.kind == "COMMUNICATOR":  # whose handle may have been written after the call that made it
         lines.append(f"    struct comm_info *{name}_info = comm_info_in({name}_handle);")

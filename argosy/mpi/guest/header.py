@@ -64,6 +64,19 @@ typedef MPI_Comm_errhandler_function MPI_Handler_function;
 typedef int MPI_Grequest_query_function(void *extra_state, MPI_Status *status);
 typedef int MPI_Grequest_free_function(void *extra_state);
 typedef int MPI_Grequest_cancel_function(void *extra_state, int complete);
+typedef int MPI_Datarep_extent_function(MPI_Datatype datatype, MPI_Aint *extent, void *extra_state);
+typedef int MPI_Datarep_conversion_function(void *userbuf, MPI_Datatype datatype, int count, void *filebuf,
+                                            MPI_Offset position, void *extra_state);
+typedef int MPI_Datarep_conversion_function_c(void *userbuf, MPI_Datatype datatype, MPI_Count count, void *filebuf,
+                                              MPI_Offset position, void *extra_state);
+typedef void MPI_T_event_cb_function(MPI_T_event_instance event_instance, MPI_T_event_registration event_registration,
+                                     MPI_T_cb_safety cb_safety, void *user_data);
+typedef void MPI_T_event_free_cb_function(MPI_T_event_registration event_registration, MPI_T_cb_safety cb_safety,
+                                          void *user_data);
+typedef void MPI_T_event_dropped_cb_function(MPI_Count count, MPI_T_event_registration event_registration,
+                                             int source_index, MPI_T_cb_safety cb_safety, void *user_data);
+#define MPI_CONVERSION_FN_NULL ((MPI_Datarep_conversion_function *)0)
+#define MPI_CONVERSION_FN_NULL_C ((MPI_Datarep_conversion_function_c *)0)
 
 /* Functions, and not the ABI's numbers 0 and 1: 1 is a guest's own first function. */
 MPI_Copy_function MPI_NULL_COPY_FN, MPI_DUP_FN;
@@ -123,6 +136,12 @@ def _handles() -> list[str]:
     lines += [f"#define {name} {meaning}" for name, meaning in abi.DATATYPE_SYNONYMS.items()]
     lines.append("/* Removed in MPI-3.0: markers for MPI_Type_struct alone. */")
     lines += [f"#define {name} ((MPI_Datatype){value:#010x})" for name, value in abi.MARKERS.items()]
+    for tool in abi.TOOL_HANDLES:
+        lines.append(f"typedef struct MPI_ABI_{tool.c_type.removeprefix('MPI_')} *{tool.c_type};")
+        lines += [f"#define {name} (({tool.c_type}){value})" for name, value in tool.values.items()]
+    for c_type, values in abi.ENUMERATIONS.items():
+        listed = ", ".join(f"{name} = {value:#x}" for name, value in values.items())
+        lines.append(f"typedef enum {c_type} {{ {listed} }} {c_type};")
     return [*lines, ""]
 
 
