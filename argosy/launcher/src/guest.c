@@ -143,6 +143,7 @@ void guest_call_function(const wasmtime_func_t *function, wasmtime_val_raw_t *va
     if (__builtin_expect(error != NULL || trap != NULL, 0)) {
         report_outcome(error, trap, what);
     }
+    guest_depth--;
 }
 
 void guest_call(uint32_t index, const char *signature, wasmtime_val_raw_t *values, size_t count, const char *what) {
