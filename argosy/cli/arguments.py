@@ -21,6 +21,7 @@ from argosy.cli.login import add_login
 from argosy.cli.pull import add_pull, add_verify
 from argosy.cli.push import add_push
 from argosy.cli.run import add_precompile, add_run
+from argosy.cli.trace import add_trace
 from argosy.errors import UsageError, did_you_mean
 
 _EPILOG = """\
@@ -47,6 +48,7 @@ _FAMILIES = (
     add_login,
     add_precompile,
     add_run,
+    add_trace,
     add_list,
     add_doctor,
     add_completion,

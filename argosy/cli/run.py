@@ -14,7 +14,7 @@ from argosy.errors import UsageError
 
 if TYPE_CHECKING:
     from argosy.site.aot_cache import Entry
-    from argosy.site.run import Grants
+    from argosy.site.run import Grants, Start
 
 _RUN_EPILOG = """\
 examples:
@@ -25,6 +25,7 @@ examples:
   srun -n 64 argosy run REF                             as ranks that Slurm starts: without -n
   argosy run -n 1 --spawn 7 REF                         it may start seven more of itself by MPI_Comm_spawn
   argosy run -n 2 --mpi mpicc.openmpi REF               under another MPI library of this node
+  argosy run -n 4 --trace mpi=trace REF                 and say what it spends in MPI: files, summary and plot in trace/
   argosy run -n 2 --unsigned build/hello/hello.wasm     your own build, not verified
 
 The application sees the folders and variables that it is granted, nothing else. Standard input, output, error, signals
@@ -71,6 +72,11 @@ def add_run(commands: Commands) -> None:
         metavar="WORD",
         help="a word for mpiexec, as in =--bind-to=core",
     )
+    parser.add_argument(
+        "--trace",
+        metavar="mpi[=FOLDER]",
+        help="write each rank's calls of MPI, with times and bytes, to FOLDER (default: argosy-trace)",
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the command, do not start it")
     _add_module(parser)
 
@@ -106,6 +112,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.mpi is not None:
         os.environ["ARGOSY_MPICC"] = options.mpi
     grants = _grants(options)  # before anything is fetched: what was written wrongly is told at once
+    trace = _trace_folder(options)
     name, entry = _compiled(options)
     start = prepare(
         entry,
@@ -114,11 +121,36 @@ def _run(options: argparse.Namespace) -> int:
         ranks=options.ranks,
         grants=grants,
         mpiexec_options=options.mpiexec_option,
+        trace=trace,
     )
     if not options.dry_run:
+        if trace is not None and options.ranks is not None:
+            return _traced(start, trace)
         become(start)
     print(command_line(start.command))
     return 0
+
+
+def _trace_folder(options: argparse.Namespace) -> Path | None:
+    """The folder that `--trace` names, made and seen to be writable; of an earlier job nothing is left in it."""
+    if options.trace is None:
+        return None
+    what, _, folder = options.trace.partition("=")
+    if what != "mpi":
+        raise UsageError(f"--trace {options.trace}: only MPI can be traced", advice="write --trace mpi or mpi=FOLDER")
+    from argosy.site.trace import prepare_folder
+
+    # Under srun each rank comes by here, and none may remove what another has written.
+    return prepare_folder(Path(folder or "argosy-trace"), clean=options.ranks is not None and not options.dry_run)
+
+
+def _traced(start: Start, folder: Path) -> int:
+    from argosy.cli.trace import show
+    from argosy.site.run import follow
+
+    status = follow(start)
+    show(folder)
+    return status
 
 
 def _grants(options: argparse.Namespace) -> Grants:

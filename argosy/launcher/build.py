@@ -137,7 +137,8 @@ def _compile(work: Path, mpi: MpiLibrary | None, tools: Compiler, texts: Mapping
     # The glue finds the launcher's own functions, and wasmtime's, among the executable's. The wheel's library has no
     # SONAME, so its whole path is recorded and nothing is searched for at start.
     executable = _objects(tools, work, own, ())
-    _run(tools, work, _LEVEL, *executable, "-o", work / EXECUTABLE, "-rdynamic", engine.wasmtime_library(), "-ldl")
+    libraries = (engine.wasmtime_library(), "-ldl", "-pthread")
+    _run(tools, work, _LEVEL, *executable, "-o", work / EXECUTABLE, "-rdynamic", *libraries)
     _run(tools, work, _LEVEL, *_objects(tools, work, [_JOB_SOURCE], ()), "-o", work / JOB)
     if mpi is not None:
         generated = _generated_glue(_declared(tools, work, mpi))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -89,10 +90,12 @@ def prepare(
     ranks: int | None = None,
     grants: Grants | None = None,
     mpiexec_options: Sequence[str] = (),
+    trace: Path | None = None,
 ) -> Start:
     """How to start the program: `name` is what it sees as its own, `ranks` None starts this one process.
 
-    Under mpiexec or srun, which have made this process a rank already, `ranks` is left None. The launcher is built when
+    Under mpiexec or srun, which have made this process a rank already, `ranks` is left None. `trace` is the folder (see
+    site.trace) that each rank writes what it called of MPI to. The launcher is built when
     needed and asked whether this node has all that the module imports. Raises ArgosyError naming what is missing;
     UsageError for ranks of a program without MPI.
     """
@@ -106,7 +109,9 @@ def prepare(
     executable = build.launcher(mpi)
     check(executable, entry)
     grants = grants or Grants()
-    launch = [str(executable), *_grant_options(grants), "--argv0", name, str(entry.path), *arguments]
+    options = _grant_options(grants)
+    options += [] if trace is None else ["--trace-mpi", str(trace)]
+    launch = [str(executable), *options, "--argv0", name, str(entry.path), *arguments]
     environment = dict(os.environ)
     if mpi is None or ranks is None:
         return Start(command=tuple(launch), environment=environment)
@@ -145,6 +150,24 @@ def become(start: Start) -> NoReturn:
         os.execve(start.command[0], start.command, dict(start.environment))
     except OSError as error:
         raise ArgosyError(f"cannot start {start.command[0]}: {error.strerror}") from error
+
+
+def follow(start: Start) -> int:
+    """Run the command and wait, passing on the signals that ask to end; gives its exit status as a shell does."""
+    sys.stdout.flush()
+    try:
+        child = subprocess.Popen(start.command, env=dict(start.environment))
+    except OSError as error:
+        raise ArgosyError(f"cannot start {start.command[0]}: {error.strerror}") from error
+    asked = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda given, _: child.send_signal(given)) for number in asked}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the child too
+    try:
+        status = child.wait()
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
+    return 128 - status if status < 0 else status
 
 
 def _grant_options(grants: Grants) -> list[str]:

@@ -81,6 +81,7 @@ def prepared(
     granted: Path | None = None,
     environment: Mapping[str, str] | None = None,
     spawn: int = 0,
+    trace: Path | None = None,
 ) -> run.Start:
     """The command that runs the program under that MPI library, which sees `granted` as "." and `environment`."""
     mpi = library(name)
@@ -93,7 +94,7 @@ def prepared(
         entry = precompile.precompile(wasm, Digest.of(wasm.read_bytes()), "fast")
         folders = () if granted is None else (run.GrantedFolder(host=granted, guest="."),)
         grants = run.Grants(folders=folders, environment=environment or {}, spawn=spawn)
-        return run.prepare(entry, name=wasm.stem, arguments=arguments, ranks=ranks, grants=grants)
+        return run.prepare(entry, name=wasm.stem, arguments=arguments, ranks=ranks, grants=grants, trace=trace)
     finally:
         for key, value in before.items():
             if value is None:
@@ -111,10 +112,18 @@ def start(
     granted: Path | None = None,
     environment: Mapping[str, str] | None = None,
     spawn: int = 0,
+    trace: Path | None = None,
 ) -> Done:
     """Run the program as `prepared`; nothing may last longer than two minutes."""
     begin = prepared(
-        wasm, name, ranks=ranks, arguments=arguments, granted=granted, environment=environment, spawn=spawn
+        wasm,
+        name,
+        ranks=ranks,
+        arguments=arguments,
+        granted=granted,
+        environment=environment,
+        spawn=spawn,
+        trace=trace,
     )
     done = subprocess.run(
         begin.command,

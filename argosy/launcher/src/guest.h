@@ -21,7 +21,7 @@
 
 #include "wasmtime.h"
 
-#define ARGOSY_GLUE_VERSION 1
+#define ARGOSY_GLUE_VERSION 2
 #define ARGOSY_TRAP_STATUS 134 /* what a shell reports for SIGABRT; a trapped rank leaves with it */
 
 struct guest {
@@ -109,6 +109,13 @@ struct import {
     wasmtime_func_unchecked_callback_t call; /* its `data` is NULL */
 };
 
+/* What a call of MPI moves: bytes that it sends and that it has room to receive, and the rank in MPI_COMM_WORLD that one
+ * message goes to, or -1. */
+struct traffic {
+    uint64_t sent, received;
+    int to;
+};
+
 /* What argosy-mpi.so exports as `argosy_mpi_glue`. */
 struct mpi_glue {
     uint32_t version;             /* ARGOSY_GLUE_VERSION */
@@ -116,6 +123,9 @@ struct mpi_glue {
     size_t count;
     void (*attach)(struct guest *guest); /* called once, after instantiation and before _start */
     int (*rank)(void);                   /* rank in MPI_COMM_WORLD; -1 before MPI_Init and after MPI_Finalize */
+    int (*size)(void);                   /* ranks in MPI_COMM_WORLD; -1 as above */
+    /* What the call of imports[import] with these arguments, not checked yet, will move; for traces alone. */
+    void (*traffic)(size_t import, const wasmtime_val_raw_t *values, struct traffic *traffic);
     void (*abort)(int status);           /* MPI_Abort on all ranks where MPI is initialized; may return where it is not */
     const char *(*library)(void);        /* MPI_Get_library_version's text; usable before MPI_Init */
     void (*finish)(void); /* the guest has left by exit() or by returning: whatever it did not finalize; may be NULL */

@@ -10,6 +10,7 @@
 
 #include "launch.h"
 #include "report.h"
+#include "trace.h"
 #include "wasi.h"
 
 static bool name_is(const wasm_name_t *name, const char *text) {
@@ -152,14 +153,19 @@ static bool starts_mpi(const wasm_name_t *name) {
            name_is(name, "MPI_T_init_thread");
 }
 
-static void define_mpi(wasmtime_linker_t *linker, const struct mpi_glue *glue, const wasm_importtype_t *import) {
+static void define_mpi(wasmtime_linker_t *linker, const struct mpi_glue *glue, const wasm_importtype_t *import, bool traced) {
     const wasm_name_t *name = wasm_importtype_name(import);
     const wasm_functype_t *type = wasm_externtype_as_functype_const(wasm_importtype_type(import));
     const struct import *have = find_import(glue, name);
     bool keep = starts_mpi(name);
+    wasmtime_func_unchecked_callback_t call = keep ? call_keeping_signals : have->call;
+    void *data = keep ? (void *)(uintptr_t)have : NULL;
+    if (traced) {
+        data = trace_import(have, call, data);
+        call = trace_call;
+    }
     wasmtime_error_t *error = wasmtime_linker_define_func_unchecked(
-        linker, MPI_MODULE, sizeof MPI_MODULE - 1, name->data, name->size, type,
-        keep ? call_keeping_signals : have->call, keep ? (void *)(uintptr_t)have : NULL, NULL);
+        linker, MPI_MODULE, sizeof MPI_MODULE - 1, name->data, name->size, type, call, data, NULL);
     if (error != NULL) {
         refuse_error(have->name, error);
     }
@@ -210,13 +216,18 @@ const struct mpi_glue *link_imports(wasmtime_linker_t *linker, wasmtime_context_
         }
     }
     require_all(&sources, options->module, &imports);
+    /* Ranks of a job that this job starts have the same numbers as its own. */
+    bool traced = options->trace != NULL && !options->check && !options->again && sources.glue != NULL;
+    if (traced) {
+        trace_begin(options->trace, options->arguments[0], sources.glue);
+    }
     for (size_t i = 0; i < imports.size; i++) {
         const wasm_name_t *space = wasm_importtype_module(imports.data[i]);
         if (is_repeated(&imports, i)) {
             continue;
         }
         if (name_is(space, MPI_MODULE)) {
-            define_mpi(linker, sources.glue, imports.data[i]);
+            define_mpi(linker, sources.glue, imports.data[i], traced);
         } else if (sources.own_wasi && name_is(space, WASI_MODULE)) {
             define_wasi(linker, imports.data[i]);
         }

@@ -20,6 +20,7 @@ static const char usage[] =
     "  --wasi=argosy|wasmtime      whose WASI the guest gets (default: argosy, this launcher's own)\n"
     "  --spawn N                   the job may start N more processes of this module (default: 0)\n"
     "  --connect                   the job may connect to MPI processes of other jobs\n"
+    "  --trace-mpi FOLDER          write each rank's calls of MPI, with times and bytes, to a file there\n"
     "  --check                     only check that this node has all that APP imports\n";
 
 static _Noreturn void __attribute__((format(printf, 1, 2))) misuse(const char *format, ...) {
@@ -127,6 +128,8 @@ void options_parse(struct options *options, int argc, char **argv) {
             add_variable(options, value);
         } else if ((value = value_of("--argv0", argc, argv, &index)) != NULL) {
             name = value;
+        } else if ((value = value_of("--trace-mpi", argc, argv, &index)) != NULL) {
+            options->trace = value;
         } else if ((value = value_of("--wasi", argc, argv, &index)) != NULL) {
             options->wasmtime_wasi = strcmp(value, "wasmtime") == 0;
             if (!options->wasmtime_wasi && strcmp(value, "argosy") != 0) {

@@ -31,6 +31,7 @@ struct options {
     int64_t spawn;      /* how many processes the job may start */
     bool connect;       /* it may connect to processes of other jobs */
     bool again;         /* a process like this one has started it: MPI_Comm_spawn */
+    const char *trace; /* the folder that each rank writes what it called of MPI to; NULL: not traced */
     bool check; /* only look whether this node has all that the module imports */
 };
 

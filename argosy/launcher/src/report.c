@@ -4,6 +4,8 @@
  * (an alarm with its default action stands behind it), so that no job hangs on a rank that failed. */
 #include "report.h"
 
+#include "trace.h"
+
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -46,8 +48,7 @@ static void text_send(struct text *text) {
     free(text->bytes);
 }
 
-/* The rank in the job: from MPI while it is up, else from what the process manager told this process; -1: no job. */
-static int rank_in_job(void) {
+int rank_in_job(void) {
     int rank = glue != NULL ? glue->rank() : -1;
     static const char *const names[] = {"PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"};
     for (size_t i = 0; rank < 0 && i < sizeof names / sizeof *names; i++) {
@@ -76,6 +77,7 @@ _Noreturn void leave(int status) {
     if (glue != NULL && glue->finish != NULL) {
         glue->finish();
     }
+    trace_end("exited");
     exit(status);
 }
 
@@ -123,6 +125,7 @@ static void drain_output(void) {
 static _Noreturn void end_job(void) {
     signal(SIGALRM, SIG_DFL);
     alarm(ABORT_SECONDS);
+    trace_end("trapped");
     if (glue != NULL && glue->rank() >= 0) {
         drain_output();
         glue->abort(ARGOSY_TRAP_STATUS);

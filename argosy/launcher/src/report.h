@@ -12,6 +12,9 @@ enum {
  * others started has a world of its own, so messages call it a spawned one. */
 void report_set_glue(const struct mpi_glue *glue, bool spawned);
 
+/* The rank in the job: from MPI while it is up, else from what the process manager told this process; -1: no job. */
+int rank_in_job(void);
+
 /* "argosy-launch: rank R: message" on stderr in one write, then leave with `status`; nothing has run yet. */
 _Noreturn void refuse(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

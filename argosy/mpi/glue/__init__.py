@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from argosy.mpi.api import Procedure
 from argosy.mpi.binding import imports
-from argosy.mpi.glue import calls, constants
+from argosy.mpi.glue import calls, constants, traffic
 
 # Imports whose C is written by hand, for what the kinds of their parameters do not say: the life of MPI itself, arrays
 # of requests, functions of the guest, attributes of any meaning, strings of given room, arguments of one side alone.
@@ -61,6 +61,7 @@ def generate(declared: Collection[str]) -> dict[str, str]:
         "mpi_constants.c": constants.tables(declared),
         "mpi_import_count.h": f"#define MPI_IMPORT_COUNT {len(bound)}\n",
         "mpi_imports.c": _table(bound),
+        "mpi_rules.c": traffic.table(bound),
     }
     for part in range(_PARTS):
         texts = [calls.function(procedure) for procedure in generated[part::_PARTS]]
