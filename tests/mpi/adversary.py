@@ -11,10 +11,8 @@ from collections.abc import Iterable
 
 from argosy.mpi.api import Parameter, Procedure
 
-# These end the job, wait for ranks that are not there, or fill the disk as they are asked to.
-LEFT_OUT = frozenset(
-    {"MPI_Init", "MPI_Init_thread", "MPI_Finalize", "MPI_Abort", "MPI_Intercomm_create", "MPI_File_preallocate"}
-)
+# These end the job, or wait for ranks that are not there.
+LEFT_OUT = frozenset({"MPI_Init", "MPI_Init_thread", "MPI_Finalize", "MPI_Abort", "MPI_Intercomm_create"})
 
 _HANDLES = (
     *("0", "1", "0x20", "0x100", "0x108", "0x110", "0x118", "0x128", "0x130", "0x140", "0x180", "0x200", "0x209"),

@@ -136,6 +136,19 @@ def start(
     return Done(status=done.returncode, output=done.stdout, errors=done.stderr)
 
 
+def with_links(place: Path) -> Path:
+    """A folder to grant to files.c, whose links lead about it and out of it; what lies outside holds "kept"."""
+    granted, elsewhere = place / "granted", place / "elsewhere"
+    granted.mkdir()
+    elsewhere.mkdir()
+    for secret in (place / "secret", elsewhere / "secret"):
+        secret.write_text("kept")
+    (granted / "outside").symlink_to(elsewhere)
+    (granted / "dangling").symlink_to(Path("..", "elsewhere", "new"))
+    (granted / "link").symlink_to("data")
+    return granted
+
+
 def refusal(wasm: Path, name: str) -> str:
     """Why the program cannot start under that library."""
     try:

@@ -13,6 +13,7 @@ from mpi_programs import LIBRARIES
 
 from argosy.mpi import binding
 
+pytestmark = pytest.mark.usefixtures("small_files")
 FEWEST_CASES = 20_000  # far fewer would mean that the program tries less than it says
 
 

@@ -52,7 +52,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return mpi_programs.compiled(str(path), "-O0", "-w")
 
 
-@pytest.mark.usefixtures("sanitized")
+@pytest.mark.usefixtures("sanitized", "small_files")
 def test_wrong_arguments_lead_to_no_finding(program: Path, tmp_path: Path) -> None:
     done = mpi_programs.start(program, "wheel", ranks=1, granted=tmp_path)
     assert "survived" in done.output, done.errors[-2000:]
@@ -71,6 +71,13 @@ SEMANTICS = (
 def test_right_and_wrong_programs_lead_to_no_finding(name: str) -> None:
     wasm = mpi_programs.compiled(name)
     done = mpi_programs.start(wasm, "wheel", ranks=4)
+    assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
+    assert not _FINDING.search(done.errors), done.errors
+
+
+@pytest.mark.usefixtures("sanitized")
+def test_files_lead_to_no_finding(tmp_path: Path) -> None:
+    done = mpi_programs.start(mpi_programs.compiled("files.c"), "wheel", granted=mpi_programs.with_links(tmp_path))
     assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
     assert not _FINDING.search(done.errors), done.errors
 

@@ -118,14 +118,7 @@ def test_what_the_node_lacks_is_named_before_anything_starts() -> None:
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_files_are_opened_inside_the_granted_folder_only(library: str, tmp_path: Path) -> None:
-    granted, elsewhere = tmp_path / "granted", tmp_path / "elsewhere"
-    granted.mkdir()
-    elsewhere.mkdir()
-    for secret in (tmp_path / "secret", elsewhere / "secret"):
-        secret.write_text("kept")
-    (granted / "outside").symlink_to(elsewhere)
-    (granted / "dangling").symlink_to(Path("..", "elsewhere", "new"))
-    (granted / "link").symlink_to("data")
+    granted, elsewhere = mpi_programs.with_links(tmp_path), tmp_path / "elsewhere"
     done = mpi_programs.start(mpi_programs.compiled("files.c"), library, granted=granted)
     assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
     assert [secret.read_text() for secret in (tmp_path / "secret", elsewhere / "secret")] == ["kept", "kept"]
