@@ -157,20 +157,15 @@ int mpi_rank(void) {
     return MPI_Comm_rank(MPI_COMM_WORLD, &value) == MPI_SUCCESS ? value : -1;
 }
 
-
-        value = -1;
-    if (mpi_phase != PHASE_OUTSIDE && MPI_Comm_size(MPI_COMM_WORLD, &value) != MPI_SUCCESS) {
-    if (mpi_phase != PHASE_OUTSIDE) {
-    if (mpi_world) {
-    int value = -1;
-    return value;
-    }
- * job as well: it has not finalized. */
-/* Without the world any communicator serves; where there is none, whoever calls this ends the process, which ends the
 static int size(void) {
-static void abort_job(int status) {
-void mpi_abort(int status) {
+    int value = -1;
+    return mpi_world && MPI_Comm_size(MPI_COMM_WORLD, &value) == MPI_SUCCESS ? value : -1;
 }
+
+/* Without the world any communicator serves; where there is none, whoever calls this ends the process, which ends the
+ * job as well: it has not finalized. */
+void mpi_abort(int status) {
+    if (mpi_world) {
         MPI_Abort(MPI_COMM_WORLD, status);
     }
     for (uint32_t i = 0; mpi_phase != PHASE_OUTSIDE && i < comm_handles.used; i++) {
@@ -194,12 +189,10 @@ __attribute__((visibility("default"))) const struct mpi_glue argosy_mpi_glue = {
     .imports = mpi_imports,
     .count = MPI_IMPORT_COUNT,
     .attach = attach,
-    .abort = abort_job,
-    .abort = mpi_abort,
     .rank = mpi_rank,
-    .rank = rank,
     .size = size,
     .traffic = mpi_traffic,
+    .abort = mpi_abort,
     .library = library,
     .finish = sessions_finish,
 };

@@ -67,6 +67,9 @@ static uint64_t bytes_of(const struct message *message, const wasmtime_val_raw_t
 static int in_world(const struct comm_info *comm, int rank) {
     MPI_Group world, group;
     int found = MPI_UNDEFINED;
+    if (!mpi_world) {
+        return -1;
+    }
     if (comm == &comm_world_info || rank < 0 || rank >= comm->peers) {
         return rank >= 0 && rank < comm->peers ? rank : -1;
     }
