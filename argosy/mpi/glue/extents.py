@@ -5,7 +5,6 @@ from __future__ import annotations
 from argosy.mpi.glue.call import Call, Order
 from argosy.mpi.glue.messages import Buffer, Extent, Role, family
 
-
 _ORIGIN, _TARGET, _RESULT = (
     "origin_count, origin_datatype",
     "{target_count}, target_datatype",
