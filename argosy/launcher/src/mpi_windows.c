@@ -128,8 +128,9 @@ static MPI_Datatype basic_of(MPI_Datatype type, int depth) {
     return basic;
 }
 
+/* Is it predefined for the node's MPI too? The guest's long doubles are made of bytes there. */
 static bool is_predefined(const struct type_info *type) {
-    return type >= type_predefined && type < type_predefined + sizeof type_predefined / sizeof *type_predefined;
+    return type->quads == NO_QUADS && type >= type_predefined && type < type_predefined + sizeof type_predefined / sizeof *type_predefined;
 }
 
 bool accumulable(const struct type_info *origin, const struct type_info *target) {

@@ -72,6 +72,12 @@ int main(int argc, char **argv) {
     MPI_Type_vector(2, 1, 1, MPI_INT, &alike);
     MPI_Type_commit(&alike);
     GIVES(MPI_Accumulate(much, 1, mixed, to, 0, 1, mixed, MPI_SUM, win), MPI_ERR_TYPE);
+    GIVES(MPI_Get_accumulate(much, 1, MPI_LONG_DOUBLE_INT, much + 16, 1, MPI_LONG_DOUBLE_INT, 3 % size, 0, 0,
+                             MPI_LONG_DOUBLE_INT, MPI_REPLACE, win),
+          MPI_ERR_TRUNCATE);
+    GIVES(MPI_Get_accumulate(much, 0, MPI_LONG_DOUBLE_INT, much + 16, 0, MPI_LONG_DOUBLE_INT, 3 % size, 0, 0,
+                             MPI_LONG_DOUBLE_INT, MPI_REPLACE, win),
+          MPI_ERR_TYPE);
     GIVES(MPI_Accumulate(much, 1, alike, to, 0, 2, MPI_FLOAT, MPI_SUM, win), MPI_ERR_TYPE);
     GIVES(MPI_Accumulate(much, 1, alike, to, 0, 2, MPI_INT, MPI_SUM, win), MPI_SUCCESS);
     MPI_Win_fence(0, win);
