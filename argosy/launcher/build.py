@@ -33,7 +33,7 @@ JOB = "argosy-job"
 SOURCES = Path(__file__).with_name("src")
 # Given to the linker too: zig builds the runtime that it links at this level, and without one far more slowly.
 _LEVEL = "-O2"
-_FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", _LEVEL, "-g1", "-Wall", "-Wextra", "-Werror", "-fPIC")
+_FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", _LEVEL, "-g1", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fno-plt")
 _JOB_SOURCE = "job.c"
 _IDENTIFIER = re.compile(r"\bMPI_\w+")
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
@@ -46,13 +46,22 @@ def launcher(mpi: MpiLibrary | None) -> Path:
     """
     tools = compiler.find()
     texts = _own_sources(mpi)
-    key = _key(mpi, tools, texts)
-    folder = cache_root() / "launchers" / key
+    folder = _folder(mpi, tools, texts)
     if not _is_trusted(folder):
-        with lock(folder.with_name(f".{key}.lock")):
+        with lock(folder.with_name(f".{folder.name}.lock")):
             if not _is_trusted(folder):
                 _build_whole(folder, mpi, tools, texts)
     return folder / EXECUTABLE
+
+
+def place(mpi: MpiLibrary | None) -> tuple[Path, bool]:
+    """Where `launcher` has it, and whether it is there already. Raises ArgosyError when there is no compiler."""
+    folder = _folder(mpi, compiler.find(), _own_sources(mpi))
+    return folder, _is_trusted(folder)
+
+
+def _folder(mpi: MpiLibrary | None, tools: Compiler, texts: Mapping[str, str]) -> Path:
+    return cache_root() / "launchers" / _key(mpi, tools, texts)
 
 
 def _is_trusted(folder: Path) -> bool:

@@ -16,11 +16,20 @@ from argosy.folders import cache_root
 
 @dataclass(frozen=True, kw_only=True)
 class Compiler:
-    """`command` compiles and links C; `identity` changes with the compiler; `environment` is added for it."""
+    """A C compiler: the words that run it, and variables that are added to its environment.
+
+    `identity` changes with the compiler; `chosen` says why this one.
+    """
 
     command: tuple[str, ...]
     identity: str
+    chosen: str
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_zig(self) -> bool:
+        """Whether it is zig's, which needs no system compiler, header or linker."""
+        return Path(self.command[0]).name == "zig"
 
 
 def find() -> Compiler:
@@ -31,28 +40,30 @@ def find() -> Compiler:
         program = shutil.which(words[0]) if words else None
         if program is None:
             raise ArgosyError(f"$CC names {given!r}, which is no program here", advice="unset it, or name a C compiler")
-        return _compiler(Path(program), *words[1:])
+        return _compiler(Path(program), *words[1:], chosen="$CC")
     for name in ("cc", "gcc", "clang"):
         program = shutil.which(name)
         if program is not None:
-            return _compiler(Path(program))
+            return _compiler(Path(program), chosen=f"{name} on PATH")
     zig = _zig()
     if zig is not None:
         # zig keeps what it builds; in our cache, since the home folder may be read-only. Its C is for debugging unless
         # told otherwise: no sanitizer that traps.
         folder = str(cache_root() / "zig")
         environment = {"ZIG_GLOBAL_CACHE_DIR": folder, "ZIG_LOCAL_CACHE_DIR": folder}
-        return _compiler(zig, "cc", "-fno-sanitize=all", environment=environment)
+        chosen = "the ziglang wheel of this Python, since there is no cc, gcc or clang on PATH"
+        return _compiler(zig, "cc", "-fno-sanitize=all", chosen=chosen, environment=environment)
     raise ArgosyError(
         "this node has no C compiler, and the launcher is built here, against the node's own MPI",
         advice="`pip install ziglang` brings one that needs no other package; so does Debian's gcc with libc6-dev",
     )
 
 
-def _compiler(program: Path, *words: str, environment: Mapping[str, str] | None = None) -> Compiler:
+def _compiler(program: Path, *words: str, chosen: str, environment: Mapping[str, str] | None = None) -> Compiler:
     status = program.resolve().stat()
     identity = f"{program.resolve()} {' '.join(words)} {status.st_size} {status.st_mtime_ns}"
-    return Compiler(command=(str(program), *words), identity=identity, environment=environment or {})
+    command = (str(program), *words)
+    return Compiler(command=command, identity=identity, chosen=chosen, environment=environment or {})
 
 
 def _zig() -> Path | None:

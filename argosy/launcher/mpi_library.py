@@ -24,6 +24,8 @@ _ADVICE = (
 _MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)[ \t]+\"?([\w.+-]+)\"?", re.MULTILINE)
 # The first two are MPICHs as well, so they are looked for first.
 _VERSION_MACROS = {"Intel MPI": "I_MPI_VERSION", "Cray MPICH": "CRAY_MPICH_VERSION", "MPICH": "MPICH_VERSION"}
+ABI = "MPI ABI"
+_NAME = re.compile(r"\bMPI_\w+")
 _SYSTEM_HEADERS = Path("/usr/include")
 _MPI_NAME = re.compile(r"lib(mpi|mpich|mpi_abi|pmpi)\.so")
 
@@ -33,7 +35,8 @@ class MpiLibrary:
     """An MPI library with its headers.
 
     `kind` is MPICH, Open MPI, Intel MPI, Cray MPICH or MPI ABI; `flags` are what a C compiler needs to compile and link
-    against it; `identity` changes when the library, its header or its flags change; `chosen` says why this one.
+    against it; `identity` changes when the library, its header or its flags change, for the MPI ABI only when the ABI
+    does: a launcher built against it serves every library that has it. `chosen` says why this one.
     """
 
     kind: str
@@ -45,6 +48,15 @@ class MpiLibrary:
     libraries: tuple[Path, ...]
     identity: str
     chosen: str
+
+    @property
+    def is_abi(self) -> bool:
+        """Whether programs are compiled against the standard MPI ABI instead of this library's own."""
+        return self.kind == ABI
+
+    def shared_object(self) -> Path | None:
+        """The library's own file, for a launcher that was built against another one's; None where the linker knows."""
+        return next((path for path in self.libraries if _is_elf(path)), None)
 
     def start_command(self) -> Path:
         """The `mpiexec` that starts this library's ranks; raises ArgosyError when there is none beside its mpicc."""
@@ -72,7 +84,7 @@ def find() -> MpiLibrary:
         return describe(Path(on_path), chosen="mpicc on PATH")
     wheel = Path(sys.prefix, "bin", "mpicc")
     if wheel.exists():
-        return describe(wheel, chosen="the mpich wheel of this Python")
+        return describe(wheel, chosen="the mpich wheel of this Python, since there is no mpicc on PATH")
     raise ArgosyError("this node has no MPI library with its headers: no mpicc is found", advice=_ADVICE)
 
 
@@ -91,7 +103,7 @@ def describe(mpicc: Path, *, chosen: str) -> MpiLibrary:
         header=header,
         flags=flags,
         libraries=libraries,
-        identity=_identity(header, flags, libraries),
+        identity=_abi_identity(header) if kind == ABI else _identity(header, flags, libraries),
         chosen=chosen,
     )
 
@@ -128,7 +140,7 @@ def _kind(header: Path, flags: tuple[str, ...]) -> tuple[str, str]:
     if "-DMPI_ABI" in flags or "MPI_ABI_VERSION" in macros:
         abi = header.with_name("mpi_abi.h")
         macros = dict(_MACRO.findall(abi.read_text(errors="replace"))) if abi.is_file() else macros
-        return "MPI ABI", f"{macros.get('MPI_ABI_VERSION', '?')}.{macros.get('MPI_ABI_SUBVERSION', '?')}"
+        return ABI, f"{macros.get('MPI_ABI_VERSION', '?')}.{macros.get('MPI_ABI_SUBVERSION', '?')}"
     if "OMPI_MAJOR_VERSION" in macros:
         parts = ("OMPI_MAJOR_VERSION", "OMPI_MINOR_VERSION", "OMPI_RELEASE_VERSION")
         return "Open MPI", ".".join(macros.get(part, "?") for part in parts)
@@ -146,6 +158,12 @@ def _libraries(flags: tuple[str, ...]) -> tuple[Path, ...]:
             if word.startswith("-l") and _MPI_NAME.match(f"lib{word[2:]}.so"):
                 found.update(path.resolve() for path in folder.glob(f"lib{word[2:]}.so*") if path.is_file())
     return tuple(sorted(found))
+
+
+def _is_elf(path: Path) -> bool:
+    """Some libraries' `.so` for linking is a script."""
+    with path.open("rb") as file:
+        return file.read(4) == b"\x7fELF"
 
 
 def _mpiexec(mpicc: Path) -> Path | None:
@@ -169,6 +187,15 @@ def _mpiexec(mpicc: Path) -> Path | None:
             if beside != path and os.access(beside, os.X_OK):
                 return beside
     return None
+
+
+def _abi_identity(header: Path) -> str:
+    """A digest over the ABI's version and the names that its header declares: what a library may have of it or not."""
+    abi = header.with_name("mpi_abi.h")
+    text = (abi if abi.is_file() else header).read_text(errors="replace")
+    macros = dict(_MACRO.findall(text))
+    parts = [ABI, *(macros.get(f"MPI_ABI_{part}", "?") for part in ("VERSION", "SUBVERSION")), *_NAME.findall(text)]
+    return hashlib.sha256(" ".join([*parts[:3], *sorted(set(parts[3:]))]).encode()).hexdigest()
 
 
 def _identity(header: Path, flags: tuple[str, ...], libraries: tuple[Path, ...]) -> str:

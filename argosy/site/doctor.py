@@ -17,12 +17,17 @@ from pathlib import Path
 
 from argosy.errors import ArgosyError
 from argosy.folders import cache_root
-from argosy.launcher import compiler, mpi_library
+from argosy.launcher import build, compiler, mpi_library
 from argosy.sign.trust import load_trust
 from argosy.site import cpu
 
 OK, MISSING, WARNING, ABSENT = "ok", "missing", "warning", "absent"
 
+# What of an MPI library makes another launcher, without and with the MPI ABI.
+_LIBRARY_CHANGES = {
+    False: ("the MPI library's files", "its mpi.h", "its mpicc's flags"),
+    True: ("the version of the MPI ABI", "which functions its mpi_abi.h declares"),
+}
 _LITTLE_SPACE = 1 << 30  # bytes free below which a build or an AOT cache may soon fail
 
 
@@ -46,7 +51,7 @@ class Part:
 
 def node_parts() -> tuple[Part, ...]:
     """The parts that running needs, in the order in which they are used."""
-    looks = (_python, _engine, _processor, _mpi, _compiler, _launchers, _policy, _cache, _aot_cache, _disk)
+    looks = (_python, _engine, _processor, _mpi, _compiler, _launcher, _policy, _cache, _aot_cache, _disk)
     return tuple(look() for look in looks)
 
 
@@ -170,21 +175,57 @@ def _compiler() -> Part:
         return Part(
             name="C compiler", state=MISSING, needed=True, found=error.what, purpose=purpose, advice=error.advice
         )
-    command = " ".join(found.command)
     return Part(
-        name="C compiler", state=OK, needed=True, found=command, purpose=purpose, facts={"command": list(found.command)}
+        name="C compiler",
+        state=OK,
+        needed=True,
+        found=f"{' '.join(found.command)} (chosen: {found.chosen})",
+        purpose=purpose,
+        facts={"command": list(found.command), "chosen": found.chosen},
     )
 
 
-def _launchers() -> Part:
-    folder = cache_root() / "launchers"
-    built = sorted(str(path.parent) for path in folder.glob("*/argosy-launch"))
+def _launcher() -> Part:
+    """Which launcher a run would use: what it is built against, by what, and whether it is there already."""
+    purpose = "starts each rank"
+    all_built = sorted(str(path.parent) for path in (cache_root() / "launchers").glob("*/argosy-launch"))
+    try:
+        library, tools = mpi_library.find(), compiler.find()
+        folder, is_built = build.place(library)
+    except (ArgosyError, ImportError, OSError) as error:
+        what = error.what if isinstance(error, ArgosyError) else str(error)
+        found = f"not to be had yet: {what}"
+        return Part(
+            name="launcher", state=OK, found=found, purpose=purpose, facts={"is_built": False, "all": all_built}
+        )
+    named = f"{library.kind} {library.version}"
+    if library.is_abi:
+        form = f"against the {named}: one for every library that has it; this node's is loaded at start"
+    else:
+        form = f"against the header of {named}, for that library alone"
+    rebuilt_by = ["Argosy", "wasmtime", "the C compiler", *_LIBRARY_CHANGES[library.is_abi]]
+    others = len(all_built) - is_built
+    lines = [
+        f"built: {folder}" if is_built else "not built yet: the first run builds it, which takes some seconds",
+        f"{form} (chosen: {library.chosen})",
+        f"compiled by {Path(tools.command[0]).name}{' cc' if tools.is_zig else ''} (chosen: {tools.chosen})",
+        f"built again when one of these changes: {', '.join(rebuilt_by)}",
+        *([f"{others} more in the cache, for other libraries and versions"] if others else []),
+    ]
     return Part(
         name="launcher",
         state=OK,
-        found=f"{len(built)} built" if built else "not built yet: the first run builds it",
-        purpose="starts each rank",
-        facts={"built": built},
+        found="\n".join(lines),
+        purpose=purpose,
+        facts={
+            "form": "abi" if library.is_abi else "library",
+            "against": named,
+            "compiled_by": "zig cc" if tools.is_zig else "system compiler",
+            "folder": str(folder),
+            "is_built": is_built,
+            "rebuilt_by": rebuilt_by,
+            "all": all_built,
+        },
     )
 
 

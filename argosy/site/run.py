@@ -107,9 +107,10 @@ def prepare(
         raise UsageError(f"a job has at least one rank, not {ranks}")
     mpi = mpi_library.find() if entry.uses_mpi else None
     executable = build.launcher(mpi)
-    check(executable, entry)
+    loaded = _library_options(mpi)
+    check(executable, entry, loaded)
     grants = grants or Grants()
-    options = _grant_options(grants)
+    options = [*loaded, *_grant_options(grants)]
     options += [] if trace is None else ["--trace-mpi", str(trace)]
     launch = [str(executable), *options, "--argv0", name, str(entry.path), *arguments]
     environment = dict(os.environ)
@@ -124,9 +125,9 @@ def prepare(
     return Start(command=(*start, *launch), environment=environment)
 
 
-def check(executable: Path, entry: Entry) -> None:
+def check(executable: Path, entry: Entry, options: Sequence[str] = ()) -> None:
     """Ask the launcher whether this node has all that the module imports; raises ArgosyError listing what it lacks."""
-    done = process.run([executable, "--check", entry.path])
+    done = process.run([executable, *options, "--check", entry.path])
     if done.status != 0:
         text = done.output.strip().removeprefix("argosy-launch: ")
         raise ArgosyError(text or f"argosy-launch --check ended with {done.status}", advice=_check_advice(text))
@@ -168,6 +169,12 @@ def follow(start: Start) -> int:
         for number, action in before.items():
             signal.signal(number, action)
     return 128 - status if status < 0 else status
+
+
+def _library_options(mpi: MpiLibrary | None) -> list[str]:
+    """Which MPI library to load: a launcher for the MPI ABI may have been built beside another one that has it."""
+    library = mpi.shared_object() if mpi is not None and mpi.is_abi else None
+    return [] if library is None else ["--mpi-library", str(library)]
 
 
 def _grant_options(grants: Grants) -> list[str]:

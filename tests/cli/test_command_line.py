@@ -210,6 +210,56 @@ def test_doctor_on_a_bare_node_explains_each_part(tmp_path: Path) -> None:
     assert all(part["advice"] and part["purpose"] for part in parts if part["state"] != "ok")
 
 
+def launcher_part(**environment: str) -> dict[str, object]:
+    done = argosy("doctor", "--json", env={**os.environ, **environment})
+    (part,) = [part for part in json.loads(done.stdout)["parts"]["run"] if part["name"] == "launcher"]
+    return dict(part)
+
+
+def test_doctor_says_which_launcher_a_run_uses_and_why(tmp_path: Path) -> None:
+    mpicc = tmp_path / "bin/mpicc_abi"
+    for folder in ("bin", "include", "lib", "cache"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "include/mpi.h").write_text("#define MPI_ABI_VERSION 1\n#define MPI_ABI_SUBVERSION 0\n")
+    mpicc.write_text(f"#!/bin/sh\necho cc -DMPI_ABI -I{tmp_path}/include -L{tmp_path}/lib -lmpi_abi\n")
+    mpicc.chmod(0o755)
+    where = {"ARGOSY_MPICC": str(mpicc), "ARGOSY_CACHE": str(tmp_path / "cache")}
+    part = launcher_part(**where)
+    facts = part["facts"]
+    assert isinstance(facts, dict)
+    assert (facts["form"], facts["against"], facts["is_built"]) == ("abi", "MPI ABI 1.0", False)
+    assert "not built yet" in str(part["found"]) and "chosen: $ARGOSY_MPICC" in str(part["found"])
+    folder = Path(facts["folder"])
+    folder.mkdir(parents=True)
+    (folder / "argosy-launch").touch(mode=0o755)
+    facts = launcher_part(**where)["facts"]
+    assert isinstance(facts, dict)
+    assert facts["is_built"] and facts["all"] == [str(folder)]
+
+    (tmp_path / "include/mpi.h").write_text('#define MPICH_VERSION "4.3.1"\n')
+    mpicc.write_text(mpicc.read_text().replace("-DMPI_ABI", ""))
+    part = launcher_part(**where)
+    facts = part["facts"]
+    assert isinstance(facts, dict)
+    assert (facts["form"], facts["against"], facts["is_built"]) == ("library", "MPICH 4.3.1", False)
+    assert "1 more in the cache" in str(part["found"])
+
+
+def test_doctor_says_that_zig_compiles_where_there_is_no_compiler(tmp_path: Path) -> None:
+    pytest.importorskip("ziglang", reason="needs ziglang: pip install 'argosy[node]'")
+    (tmp_path / "sh").symlink_to("/bin/sh")
+    (tmp_path / "include").mkdir()
+    (tmp_path / "include/mpi.h").write_text('#define MPICH_VERSION "4.3.1"\n')
+    mpicc = tmp_path / "mpicc"
+    mpicc.write_text(f"#!/bin/sh\necho cc -I{tmp_path}/include -lmpi\n")
+    mpicc.chmod(0o755)
+    part = launcher_part(PATH=str(tmp_path), ARGOSY_CACHE=str(tmp_path / "cache"), CC="", ARGOSY_MPICC="")
+    facts = part["facts"]
+    assert isinstance(facts, dict)
+    assert facts["compiled_by"] == "zig cc"
+    assert "no cc, gcc or clang on PATH" in str(part["found"]) and "chosen: mpicc on PATH" in str(part["found"])
+
+
 def test_doctor_names_a_broken_toolchain(tmp_path: Path) -> None:
     half = tmp_path / "cache/toolchains/packages-half"
     half.mkdir(parents=True)

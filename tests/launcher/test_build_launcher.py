@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import guests
 import pytest
+from needs import need
 
 from argosy.errors import ArgosyError
-from argosy.launcher import build, compiler
+from argosy.launcher import build, compiler, mpi_library
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +76,83 @@ def test_a_launcher_that_others_could_write_is_built_again(own_cache: Path) -> N
     assert again == executable
     assert guests.start([again, "--help"]).returncode == 0
     assert again.parent.stat().st_mode & 0o022 == 0
+
+
+def alone() -> bytes:
+    """A guest that starts MPI as a single rank and prints how many there are."""
+    return guests.module(
+        """
+        (func (export "_start")
+          (drop (call $MPI_Init (i32.const 0) (i32.const 0)))
+          (drop (call $MPI_Comm_size (i32.const 0x101) (i32.const 16)))
+          (call $digit (i32.load (i32.const 16)))
+          (drop (call $MPI_Finalize)))
+        """
+    )
+
+
+def library_copy(mpicc: Path, prefix: Path) -> Path:
+    """The MPI library of `mpicc` installed once more, under `prefix`: for the launcher, another one."""
+    old = mpicc.parent.parent
+    for part in ("bin", "include", "lib"):
+        (prefix / part).mkdir(parents=True)
+    for header in (old / "include").glob("mpi*.h"):
+        shutil.copy(header, prefix / "include")
+    for file in (old / "lib").glob("libmpi*"):
+        shutil.copy(file, prefix / "lib")
+    shutil.copytree(old / "lib/mpich", prefix / "lib/mpich")
+    copy = prefix / "bin" / mpicc.name
+    copy.write_text(mpicc.read_text().replace(str(old), str(prefix)))
+    copy.chmod(0o755)
+    return copy
+
+
+def loaded_mpi(executable: Path, folder: Path, *options: str | Path) -> set[str]:
+    """The files of libmpi_abi that a run of the launcher opens, as the dynamic linker tells them."""
+    code = guests.code(folder, alone())
+    done = guests.start([executable, *options, code], environment={"LD_DEBUG": "files"})
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+    loaded = [line for line in done.stderr.splitlines() if "calling init:" in line]
+    return {line.split()[-1] for line in loaded if "libmpi_abi" in line}
+
+
+def wheel(name: str) -> Path:
+    mpicc = Path(sys.prefix, "bin", name)
+    if not mpicc.exists():
+        need(str(mpicc), "pip install mpich")
+    return mpicc
+
+
+def test_one_launcher_serves_two_libraries_with_the_mpi_abi(tmp_path: Path) -> None:
+    mpicc = wheel("mpicc_abi")
+    first = mpi_library.describe(mpicc, chosen="test")
+    second = mpi_library.describe(library_copy(mpicc, tmp_path / "other"), chosen="test")
+    executable = build.launcher(first)
+    assert build.launcher(second) == executable
+    for library in (first, second):
+        shared_object = str(library.shared_object())
+        assert loaded_mpi(executable, tmp_path, "--mpi-library", shared_object) == {shared_object}
+
+
+def test_a_launcher_is_built_again_when_its_library_changes(tmp_path: Path) -> None:
+    """With a header of its own, which stands for an upgrade: the library's own form is for that library alone."""
+    mpicc = library_copy(wheel("mpicc"), tmp_path / "own")
+    first = build.place(mpi_library.describe(mpicc, chosen="test"))
+    assert build.place(mpi_library.describe(mpicc, chosen="test")) == first
+    (tmp_path / "own/lib/libmpi.so.12").write_bytes(b"\x7fELF upgraded")
+    second = build.place(mpi_library.describe(mpicc, chosen="test"))
+    assert second[0] != first[0]
+    assert (first[1], second[1]) == (False, False)
+
+
+def test_zig_builds_the_mpi_glue_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ziglang", reason="needs ziglang: pip install 'argosy[node]'")
+    (tmp_path / "bin").mkdir()
+    for tool in ("sh", "dirname", "readlink", "sed", "expr"):  # what an mpicc is made of
+        (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.delenv("CC", raising=False)
+    assert compiler.find().is_zig
+    library = mpi_library.describe(wheel("mpicc_abi"), chosen="test")
+    executable = build.launcher(library)
+    assert loaded_mpi(executable, tmp_path) == {str(library.shared_object())}

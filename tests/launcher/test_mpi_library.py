@@ -93,6 +93,19 @@ def test_the_identity_changes_when_the_library_is_upgraded(tmp_path: Path) -> No
     assert mpi_library.describe(mpicc, chosen="test").identity != before
 
 
+def test_libraries_with_the_mpi_abi_are_one_to_the_launcher_until_the_abi_differs(tmp_path: Path) -> None:
+    header = "#define MPI_ABI_VERSION 1\n#define MPI_ABI_SUBVERSION 0\nint MPI_Init(int *argc, char ***argv);\n"
+    first = wrapper(tmp_path / "first", "mpicc_abi", header=header)
+    second = wrapper(tmp_path / "second", "mpicc_abi", header="/* Another library's. */\n" + header)
+    more = wrapper(tmp_path / "more", "mpicc_abi", header=header + "int MPI_Anew(void);\n")
+    (second.parent.parent / "lib" / "libmpi.so").write_bytes(b"\x7fELF of another library")
+    described = [mpi_library.describe(mpicc, chosen="test") for mpicc in (first, second, more)]
+    assert all(library.is_abi for library in described)
+    assert described[0].identity == described[1].identity != described[2].identity
+    assert described[0].shared_object() is None
+    assert described[1].shared_object() == tmp_path / "second/lib/libmpi.so"
+
+
 def test_mpiexec_is_the_one_that_belongs_to_mpicc(tmp_path: Path) -> None:
     real = wrapper(tmp_path, "mpicc.special", header='#define MPICH_VERSION "4"')
     (real.parent / "mpiexec").write_text("another library's")

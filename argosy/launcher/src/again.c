@@ -214,6 +214,10 @@ char **guest_again(const char *name, const char *const *arguments, const char *f
         add(&words, "--env");
         add_joined(&words, granted->variables[i].name, "=", granted->variables[i].value);
     }
+    if (granted->mpi_library != NULL) {
+        add(&words, "--mpi-library");
+        add_absolute(&words, granted->mpi_library);
+    }
     if (granted->wasmtime_wasi) {
         add(&words, "--wasi=wasmtime");
     }

@@ -17,8 +17,9 @@ static bool name_is(const wasm_name_t *name, const char *text) {
     return name->size == strlen(text) && memcmp(name->data, text, name->size) == 0;
 }
 
-/* argosy-mpi.so beside this executable, loaded; NULL when the launcher was built without MPI. */
-static const struct mpi_glue *glue_load(void) {
+/* argosy-mpi.so beside this executable, loaded; NULL when the launcher was built without MPI. The glue needs an MPI
+ * library by its SONAME, and one that is loaded already is the one that it gets. */
+static const struct mpi_glue *glue_load(const char *mpi_library) {
     char path[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", path, sizeof path);
     char *slash = length > 0 && (size_t)length < sizeof path ? memrchr(path, '/', (size_t)length) : NULL;
@@ -31,6 +32,9 @@ static const struct mpi_glue *glue_load(void) {
         return NULL;
     }
     /* Global, because an MPI library's plug-ins look for their own library among the global symbols. */
+    if (mpi_library != NULL && dlopen(mpi_library, RTLD_NOW | RTLD_GLOBAL) == NULL) {
+        refuse(STATUS_CANNOT_RUN, "cannot load the MPI library: %s", dlerror());
+    }
     void *library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
     if (library == NULL) {
         refuse(STATUS_CANNOT_RUN, "cannot load the MPI glue: %s", dlerror());
@@ -208,7 +212,7 @@ const struct mpi_glue *link_imports(wasmtime_linker_t *linker, wasmtime_context_
                                     const struct options *options, const wasmtime_module_t *module) {
     wasm_importtype_vec_t imports;
     wasmtime_module_imports(module, &imports);
-    struct sources sources = {linker, context, uses_mpi(&imports) ? glue_load() : NULL, !options->wasmtime_wasi};
+    struct sources sources = {linker, context, uses_mpi(&imports) ? glue_load(options->mpi_library) : NULL, !options->wasmtime_wasi};
     if (!sources.own_wasi) {
         wasmtime_error_t *error = wasmtime_linker_define_wasi(linker);
         if (error != NULL) {

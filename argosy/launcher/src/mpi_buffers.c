@@ -67,6 +67,16 @@ int32_t buffer_reach(int64_t address, __int128 count, const struct type_info *ty
 }
 
 int32_t buffer_slowly(uint32_t address, __int128 count, const struct type_info *type, void **buffer) {
+    /* The ordinary derived datatype: forwards, and so little of it that 64 bits hold every product. */
+    if (count > 0 && count <= INT32_MAX && type->size <= INT32_MAX && type->extent >= 0 && type->extent <= INT32_MAX &&
+        type->true_lower >= 0 && type->true_lower <= INT32_MAX && type->true_extent >= 0 &&
+        type->true_extent <= INT32_MAX) {
+        int64_t reach = ((int64_t)count - 1) * type->extent + type->true_extent + type->true_lower;
+        if ((int64_t)count * type->size <= (int64_t)MOST_BYTES && guest_span(address, (uint64_t)reach) != NULL) {
+            *buffer = guest.base + address;
+            return 0;
+        }
+    }
     *buffer = guest.base + address;
     return buffer_within(guest_size(), address, count, type);
 }

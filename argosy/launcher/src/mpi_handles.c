@@ -41,11 +41,19 @@ uint32_t slot_new(struct handles *handles, uint64_t host, struct slot **given) {
 
 void slot_drop(struct handles *handles, uint32_t guest_handle) {
     struct slot *slot = slot_find(handles, guest_handle);
-    if (slot == NULL || --slot->references != 0) {
+    if (slot != NULL) {
+        slot_release(handles, slot);
+    }
+}
+
+void slot_release(struct handles *handles, struct slot *slot) {
+    if (--slot->references != 0) {
         return;
     }
-    free(slot->extra);
-    slot->extra = NULL;
+    if (slot->extra != NULL) {
+        free(slot->extra);
+        slot->extra = NULL;
+    }
     slot->generation = slot->generation + 1 == GENERATIONS ? 1 : slot->generation + 1;
     slot->next_free = handles->first_free;
     handles->first_free = (uint32_t)(slot - handles->slots) + 1;

@@ -47,6 +47,7 @@ static inline struct slot *slot_find(struct handles *handles, uint32_t guest_han
 /* A new slot's guest handle, and the slot; 0 when memory or numbers are short. */
 uint32_t slot_new(struct handles *handles, uint64_t host, struct slot **slot);
 void slot_drop(struct handles *handles, uint32_t guest_handle);
+void slot_release(struct handles *handles, struct slot *slot); /* the same for a live slot */
 uint32_t slot_handle(const struct handles *handles, const struct slot *slot);
 /* The live slot that holds the node's handle; NULL: none. Linear: for callbacks and rare lookups. */
 struct slot *slot_of_host(struct handles *handles, uint64_t host);
@@ -164,13 +165,17 @@ struct type_info {
 uint32_t type_predefined_handle(const struct type_info *info);
 struct type_info *type_info_slowly(struct type_info *info);
 struct type_info *type_find(uint32_t guest); /* NULL: none, or one that the node lacks */
+extern struct type_info type_predefined[0x200]; /* by guest handle - 0x200, generated */
 static inline struct type_info *type_info_in(int32_t guest_handle) {
+    uint32_t place = (uint32_t)guest_handle - 0x200;
+    if (__builtin_expect(place < 0x200 && type_predefined[place].measured, 1)) {
+        return &type_predefined[place];
+    }
     struct type_info *info = type_find((uint32_t)guest_handle);
     return info == NULL || __builtin_expect(info->measured, 1) ? info : type_info_slowly(info);
 }
 void type_committed(uint32_t guest);
 extern uint64_t datatype_drops; /* how many handles of datatypes were dropped */
-extern struct type_info type_predefined[0x200]; /* by guest handle - 0x200, generated */
 
 /* The world has gone: its two communicators mean nothing. */
 void world_end(void);

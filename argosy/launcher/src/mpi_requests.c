@@ -12,7 +12,7 @@
  */
 #include "mpi_buffers.h"
 
-enum { FEW = 64 };
+enum { FEW = 256 }; /* what a batch has room for on the stack: windows of 64 each way, and more */
 
 uint32_t request_out_with(MPI_Request host, struct scratch *owned, enum request_sort sort, int32_t parts) {
     if (host == MPI_REQUEST_NULL) {
@@ -108,10 +108,12 @@ bool request_listed_parts(int32_t guest_handle, const int *list, int64_t length)
 void request_drop(int32_t guest_handle) {
     struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
     if (slot != NULL) {
-        struct scratch owned = {slot->extra};
-        slot->extra = NULL;
-        scratch_free(&owned);
-        slot_drop(&request_handles, (uint32_t)guest_handle);
+        if (UNLIKELY(slot->extra != NULL)) {
+            struct scratch owned = {slot->extra};
+            slot->extra = NULL;
+            scratch_free(&owned);
+        }
+        slot_release(&request_handles, slot);
     }
 }
 
@@ -120,7 +122,7 @@ void request_forget(int32_t guest_handle) {
     if (slot != NULL) {
         grequest_forget(slot, (uint32_t)guest_handle);
         slot->extra = NULL;
-        slot_drop(&request_handles, (uint32_t)guest_handle);
+        slot_release(&request_handles, slot);
     }
 }
 

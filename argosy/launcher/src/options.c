@@ -17,6 +17,7 @@ static const char usage[] =
     "  --read-only HOST[::GUEST]   grant a folder, read only\n"
     "  --env NAME[=VALUE]          set a variable, or pass this process's\n"
     "  --argv0 NAME                what the guest sees as its own name\n"
+    "  --mpi-library FILE          the MPI library, of a launcher that was built for every one with the MPI ABI\n"
     "  --wasi=argosy|wasmtime      whose WASI the guest gets (default: argosy, this launcher's own)\n"
     "  --spawn N                   the job may start N more processes of this module (default: 0)\n"
     "  --connect                   the job may connect to MPI processes of other jobs\n"
@@ -130,6 +131,8 @@ void options_parse(struct options *options, int argc, char **argv) {
             name = value;
         } else if ((value = value_of("--trace-mpi", argc, argv, &index)) != NULL) {
             options->trace = value;
+        } else if ((value = value_of("--mpi-library", argc, argv, &index)) != NULL) {
+            options->mpi_library = value;
         } else if ((value = value_of("--wasi", argc, argv, &index)) != NULL) {
             options->wasmtime_wasi = strcmp(value, "wasmtime") == 0;
             if (!options->wasmtime_wasi && strcmp(value, "argosy") != 0) {

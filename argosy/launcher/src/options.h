@@ -27,6 +27,7 @@ struct options {
     const char *module;     /* path of the precompiled module */
     const char **arguments; /* the guest's argv: name first, NULL last */
     size_t argument_count;
+    const char *mpi_library; /* file of the MPI library to use; NULL: as the glue itself finds it */
     bool wasmtime_wasi; /* wasmtime's WASI instead of the launcher's own */
     int64_t spawn;      /* how many processes the job may start */
     bool connect;       /* it may connect to processes of other jobs */

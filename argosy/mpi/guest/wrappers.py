@@ -1,7 +1,9 @@
-"""Writes the import library's assembly: for each procedure of the node, PMPI_X that calls the import, MPI_X that is it.
+"""Writes the import library's assembly: for each procedure of the node, MPI_X and PMPI_X that call the import.
 
-MPI_X is weak, so that a guest's own MPI_X (a profiler's) takes its place and calls PMPI_X, as in a native library. Each
-procedure has an object of its own: an application imports what it calls and nothing else, however it is linked.
+What is compiled with mpi.h calls the imports themselves (see header.py); this library is for what is not: a configure
+script's `char MPI_Init();`, other languages. They call the same symbols, so that a guest's own MPI_X (a profiler's)
+stands for those callers too; MPI_X is weak, for one that was compiled without the header. Each procedure has an object
+of its own: an application imports what it calls and nothing else, however it is linked.
 """
 
 from __future__ import annotations
@@ -19,22 +21,20 @@ def sources() -> dict[str, str]:
 def _wrapper(name: str, signature: str) -> str:
     parameters, result = signature.split(":")
     functype = f"({', '.join(_TYPES[letter] for letter in parameters)}) -> ({', '.join(_TYPES[r] for r in result)})"
-    lines = [
-        f"\t.functype\targosy_{name} {functype}",
-        f"\t.import_module\targosy_{name}, {MODULE}",
-        f"\t.import_name\targosy_{name}, {name}",
-        f'\t.section\t.text.P{name},"",@',
-        f"\t.hidden\tP{name}",
-        f"\t.globl\tP{name}",
-        f"\t.type\tP{name},@function",
-        f"P{name}:",
-        f"\t.functype\tP{name} {functype}",
-        *(f"\tlocal.get\t{index}" for index in range(len(parameters))),
-        f"\tcall\targosy_{name}",
-        "\tend_function",
-        f"\t.weak\t{name}",
-        f"\t.hidden\t{name}",
-        f"\t.type\t{name},@function",
-        f"{name} = P{name}",
-    ]
+    lines = []
+    for symbol, binding in ((f"P{name}", "globl"), (name, "weak")):
+        lines += [
+            f"\t.functype\targosy_{symbol} {functype}",
+            f"\t.import_module\targosy_{symbol}, {MODULE}",
+            f"\t.import_name\targosy_{symbol}, {name}",
+            f'\t.section\t.text.{symbol},"",@',
+            f"\t.hidden\t{symbol}",
+            f"\t.{binding}\t{symbol}",
+            f"\t.type\t{symbol},@function",
+            f"{symbol}:",
+            f"\t.functype\t{symbol} {functype}",
+            *(f"\tlocal.get\t{index}" for index in range(len(parameters))),
+            f"\tcall\targosy_{symbol}",
+            "\tend_function",
+        ]
     return "\n".join(lines) + "\n"
