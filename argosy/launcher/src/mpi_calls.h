@@ -74,7 +74,7 @@ static inline int64_t sum_of(const int *degrees, int32_t count) {
 /* MPI_UNWEIGHTED, MPI_WEIGHTS_EMPTY, or that many weights. */
 static inline int *weights_in(struct scratch *scratch, uint32_t address, int64_t count) {
     return address == ABI_MPI_UNWEIGHTED      ? MPI_UNWEIGHTED
-           : address == ABI_MPI_WEIGHTS_EMPTY ? MPI_WEIGHTS_EMPTY
+           : address == ABI_MPI_WEIGHTS_EMPTY ? (count == 0 ? MPI_WEIGHTS_EMPTY : NULL) /* of no edges only */
                                               : ints_in(scratch, address, count);
 }
 

@@ -110,6 +110,7 @@ IMPORT(MPI_Finalize) {
         return guest_trap("%s: called inside a function that MPI calls", here);
     }
     processes_end();
+    request_finish();
     if (!sessions_keep()) {
         quads_end();
     }

@@ -93,6 +93,12 @@ struct comm_info *comm_find(uint32_t guest_handle) {
         slot->extra = info;
     }
     struct comm_info *info = slot->extra;
+    if (UNLIKELY(info->pending != 0)) { /* libraries do not see that what they make is not made yet */
+        if (slot_find(&request_handles, info->pending) != NULL) {
+            return NULL;
+        }
+        info->pending = 0;
+    }
     slot->host = comm_pack(info->host); /* an MPI_Comm_idup may just have written it */
     return info->host == MPI_COMM_NULL ? NULL : info;
 }

@@ -94,6 +94,7 @@ struct comm_info {
     MPI_Comm host;
     bool measured, inter, neighbours_measured;
     bool pinned; /* MPI writes `host` when a request completes, so this must outlive the handle */
+    uint32_t pending; /* that request, by its guest handle, until it has completed */
     int rank, size;              /* in the local group */
     int peers;                   /* whom one talks to: the remote group's size, or the local one's */
     int topology;                /* MPI_CART, MPI_GRAPH, MPI_DIST_GRAPH, or MPI_UNDEFINED */
@@ -201,6 +202,7 @@ bool request_listed_parts(int32_t guest, const int *list, int64_t length);
 bool request_frees(int32_t guest);
 bool request_cancels(int32_t guest);
 void request_started(int32_t guest);
+void request_finish(void); /* give collectives that are pending a last chance: Open MPI's MPI_Finalize crashes otherwise */
 void request_rested(int32_t guest); /* a call has completed it */
 void request_forget(int32_t guest); /* drop the handle, not the memory: the request may be active */
 

@@ -64,6 +64,21 @@ static bool settles(struct slot *slot) {
     return flag;
 }
 
+void request_finish(void) {
+    enum { ROUNDS = 1000 };
+    for (uint32_t i = 0; i < request_handles.used; i++) {
+        struct slot *slot = &request_handles.slots[i];
+        MPI_Request host = request_unpack(slot->host);
+        int flag = slot->references == 0 || slot->sort != REQUEST_COLLECTIVE;
+        for (int round = 0; !flag && round < ROUNDS; round++) {
+            if (MPI_Test(&host, &flag, MPI_STATUS_IGNORE) != MPI_SUCCESS || host == MPI_REQUEST_NULL) {
+                slot->references = 0;
+                break;
+            }
+        }
+    }
+}
+
 bool request_frees(int32_t guest_handle) {
     struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
     return slot == NULL || slot->sort <= REQUEST_GENERAL || slot->sort == REQUEST_RESTARTS ||

@@ -168,6 +168,7 @@ static wasm_trap_t *idup(wasmtime_val_raw_t *v, const char *here, int comm_at, i
     } else if (pending == 0) {
         return guest_trap("%s: no room for another MPI_Request", here);
     } else {
+        made->pending = pending;
         put32((uint32_t)v[comm_at].i32, (int32_t)handle);
         put32((uint32_t)v[request_at].i32, (int32_t)pending);
     }
