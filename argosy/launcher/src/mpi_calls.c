@@ -13,6 +13,51 @@ bool type_grows(const struct type_info *old, double farthest, double longest, do
            elements * (double)old->size <= TYPE_LIMIT;
 }
 
+#if HAVE_MPI_Type_get_contents_c
+static bool holds(MPI_Datatype type, enum type_trouble trouble, bool part) {
+    MPI_Count integers, addresses, larges, types;
+    int combiner;
+    if (type == MPI_FLOAT_INT) {
+        return part && trouble == CUT_SHORT;
+    }
+    if (MPI_Type_get_envelope_c(type, &integers, &addresses, &larges, &types, &combiner) != MPI_SUCCESS ||
+        combiner == MPI_COMBINER_NAMED) {
+        return false;
+    }
+    if (larges > 0 && trouble == MADE_LARGE) {
+        return true;
+    }
+    struct scratch scratch = {NULL};
+    int *numbers = scratch_take(&scratch, (uint64_t)integers * sizeof *numbers);
+    MPI_Aint *places = scratch_take(&scratch, (uint64_t)addresses * sizeof *places);
+    MPI_Count *counts = scratch_take(&scratch, (uint64_t)larges * sizeof *counts);
+    MPI_Datatype *parts = scratch_take(&scratch, (uint64_t)types * sizeof *parts);
+    bool found = numbers == NULL || places == NULL || counts == NULL || parts == NULL;
+    if (!found && MPI_Type_get_contents_c(type, integers, addresses, larges, types, numbers, places, counts, parts) ==
+                      MPI_SUCCESS) {
+        for (MPI_Count i = 0; i < types; i++) {
+            found = found || holds(parts[i], trouble, true);
+            if (MPI_Type_get_envelope_c(parts[i], &integers, &addresses, &larges, &(MPI_Count){0}, &combiner) ==
+                    MPI_SUCCESS &&
+                combiner != MPI_COMBINER_NAMED) {
+                MPI_Type_free(&parts[i]);
+            }
+        }
+    }
+    scratch_free(&scratch);
+    return found;
+}
+
+bool type_holds(MPI_Datatype type, enum type_trouble trouble) {
+    return holds(type, trouble, false);
+}
+#else
+bool type_holds(MPI_Datatype type, enum type_trouble trouble) { /* libraries that are not known for these */
+    (void)type, (void)trouble;
+    return false;
+}
+#endif
+
 MPI_Info split_info(int split_type, MPI_Info info) {
     static const char *const keys[] = {"mpi_hw_resource_type", "mpi_pset_name"};
     MPI_Info made = MPI_INFO_NULL;

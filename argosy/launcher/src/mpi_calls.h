@@ -111,6 +111,20 @@ bool neighbors_fit(const struct comm_info *comm, int32_t rank, int32_t most);
 
 /* Ranks of a group, where allowed with MPI_PROC_NULL; ranges of them as triplets (first, last, stride); ranks of a
  * communicator. False when there is one that is not. */
+enum { MOST_DIMENSIONS = 20 }; /* MPICH's, which it forgets where few of more are to be chosen */
+
+/* What MPICH 5.0 does not expect of a datatype or its parts: MPI_FLOAT_INT in MPI_Get_elements, by whose elements' size
+ * it divides (by itself it is counted as two integers, pair_in); large counts in MPI_Pack_external_size. */
+enum type_trouble { CUT_SHORT, MADE_LARGE };
+bool type_holds(MPI_Datatype type, enum type_trouble trouble);
+static inline MPI_Datatype pair_in(MPI_Datatype type) {
+    return type == MPI_FLOAT_INT ? MPI_2INT : type;
+}
+/* Both sides of a fetch have as many bytes: MPICH packs one into the other. */
+static inline bool same_bytes(int64_t count, const struct type_info *type, int64_t other_count,
+                              const struct type_info *other) {
+    return (__int128)count * type->size == (__int128)other_count * other->size;
+}
 /* What of `info` says how to split; made anew where it is not MPI_INFO_NULL or `info` itself. */
 MPI_Info split_info(int split_type, MPI_Info info);
 bool group_ranks_in(MPI_Group group, int *ranks, int64_t count, bool null);

@@ -191,6 +191,10 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
         "request_listed_parts({request}, array_of_partitions, {length})",
         "REQUEST",
     ),
+    "MPI_Dims_create": ("ndims", "{ndims} <= MOST_DIMENSIONS", "DIMS"),
+    "MPI_Get_elements": ("datatype", "!type_holds(datatype->host, CUT_SHORT)", "TYPE"),
+    "MPI_Get_elements_x": ("datatype", "!type_holds(datatype->host, CUT_SHORT)", "TYPE"),
+    "MPI_Pack_external_size": ("datatype", "!type_holds(datatype->host, MADE_LARGE)", "TYPE"),
     "MPI_Comm_free": ("comm", "!attributes_in_use(comm_pack(comm))", "COMM"),
     "MPI_Comm_disconnect": ("comm", "!attributes_in_use(comm_pack(comm))", "COMM"),
     "MPI_Win_free": ("win", "!attributes_in_use(win_pack(win))", "WIN"),
@@ -212,6 +216,14 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
 
 # The same, when results and buffers have been looked at as well.
 LAST_CONDITIONS: Mapping[str, tuple[str, str, str]] = {
+    **{
+        f"MPI_{name}": (
+            "target_count",
+            "same_bytes({result_count}, result_datatype, {target_count}, target_datatype)",
+            "TYPE",
+        )
+        for name in ("Get_accumulate", "Rget_accumulate")
+    },
     "MPI_Unpack_external": (
         "inbuf",
         "(inbuf = quads_to_unpack(&scratch, inbuf, position, {outcount}, datatype)) != NULL",
@@ -221,6 +233,8 @@ LAST_CONDITIONS: Mapping[str, tuple[str, str, str]] = {
 
 # What MPI gets, or the guest, instead of a number: C expressions.
 PASSED: Mapping[tuple[str, str], str] = {
+    ("MPI_Get_elements", "datatype"): "pair_in(datatype->host)",
+    ("MPI_Get_elements_x", "datatype"): "pair_in(datatype->host)",
     ("MPI_Status_set_elements", "count"): "elements_in(datatype, {count})",
     ("MPI_Status_set_elements_x", "count"): "elements_in(datatype, {count})",
 }
