@@ -191,6 +191,7 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
         "request_listed_parts({request}, array_of_partitions, {length})",
         "REQUEST",
     ),
+    "MPI_Type_create_darray": ("array_of_psizes", "PRODUCT(array_of_psizes, {ndims}) == {size}", "ARG"),
     "MPI_Dims_create": ("ndims", "{ndims} <= MOST_DIMENSIONS", "DIMS"),
     "MPI_Get_elements": ("datatype", "!type_holds(datatype->host, CUT_SHORT)", "TYPE"),
     "MPI_Get_elements_x": ("datatype", "!type_holds(datatype->host, CUT_SHORT)", "TYPE"),
