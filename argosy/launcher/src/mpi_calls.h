@@ -120,11 +120,6 @@ bool type_holds(MPI_Datatype type, enum type_trouble trouble);
 static inline MPI_Datatype pair_in(MPI_Datatype type) {
     return type == MPI_FLOAT_INT ? MPI_2INT : type;
 }
-/* Both sides of a fetch have as many bytes: MPICH packs one into the other. */
-static inline bool same_bytes(int64_t count, const struct type_info *type, int64_t other_count,
-                              const struct type_info *other) {
-    return (__int128)count * type->size == (__int128)other_count * other->size;
-}
 /* What of `info` says how to split; made anew where it is not MPI_INFO_NULL or `info` itself. */
 MPI_Info split_info(int split_type, MPI_Info info);
 bool group_ranks_in(MPI_Group group, int *ranks, int64_t count, bool null);

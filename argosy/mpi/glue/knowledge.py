@@ -217,14 +217,6 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
 
 # The same, when results and buffers have been looked at as well.
 LAST_CONDITIONS: Mapping[str, tuple[str, str, str]] = {
-    **{
-        f"MPI_{name}": (
-            "target_count",
-            "same_bytes({result_count}, result_datatype, {target_count}, target_datatype)",
-            "TYPE",
-        )
-        for name in ("Get_accumulate", "Rget_accumulate")
-    },
     "MPI_Unpack_external": (
         "inbuf",
         "(inbuf = quads_to_unpack(&scratch, inbuf, position, {outcount}, datatype)) != NULL",
