@@ -109,8 +109,6 @@ bool file_fits(int32_t guest_handle, MPI_File file, int64_t bytes);
 bool graph_fits(const struct comm_info *comm, int32_t most_degrees, int32_t most_edges);
 bool neighbors_fit(const struct comm_info *comm, int32_t rank, int32_t most);
 
-/* Ranks of a group, where allowed with MPI_PROC_NULL; ranges of them as triplets (first, last, stride); ranks of a
- * communicator. False when there is one that is not. */
 enum { MOST_DIMENSIONS = 20 }; /* MPICH's, which it forgets where few of more are to be chosen */
 
 /* What MPICH 5.0 does not expect of a datatype or its parts: MPI_FLOAT_INT in MPI_Get_elements, by whose elements' size
@@ -122,6 +120,8 @@ static inline MPI_Datatype pair_in(MPI_Datatype type) {
 }
 /* What of `info` says how to split; made anew where it is not MPI_INFO_NULL or `info` itself. */
 MPI_Info split_info(int split_type, MPI_Info info);
+/* Ranks of a group, where allowed with MPI_PROC_NULL; ranges of them as triplets (first, last, stride); ranks of a
+ * communicator. False when there is one that is not. */
 bool group_ranks_in(MPI_Group group, int *ranks, int64_t count, bool null);
 bool group_ranges_in(MPI_Group group, const int *ranges, int64_t count);
 bool comm_ranks_in(const struct comm_info *comm, const int *ranks, int64_t count);
