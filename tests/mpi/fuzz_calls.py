@@ -33,7 +33,7 @@ _DATA, _POKES, _RESULTS, _PAGE = 0, 1 << 20, 5 << 18, 1 << 12
 _CONSTANTS = {name: value for values in abi.INTEGERS.values() for name, value in values.items()}
 _HANDLES = {name: value for handle in abi.HANDLES for name, value in handle.values.items()}
 _OF_KIND: Mapping[str, Sequence[int]] = {
-    "ACCESS_MODE": (9, 9, 9, 34, 2 | 32 | 1, 2 | 256, 2 | 32 | 4, 16, 32, 2 | 32 | 64, 2 | 32 | 8),
+    "ACCESS_MODE": (34, 34, 34, 35, 2 | 32 | 1, 2 | 256, 2 | 32 | 4, 16, 32, 2 | 32 | 64, 2 | 32 | 8),
     "ASSERT": (0, 0, 0, *abi.WINDOW_MODES.values()),
     "LOCK_TYPE": tuple(abi.LOCK_TYPES.values()),
     "UPDATE_MODE": tuple(abi.SEEKS.values()),

@@ -187,7 +187,7 @@ target_datatype=MPI_INT win=$win0
     """,
     # Files: views with datatypes that are freed, requests that outlive what they were made of.
     """
-    MPI_File_open comm=MPI_COMM_SELF amode=9|41 info=MPI_INFO_NULL fh=$file0
+    MPI_File_open comm=MPI_COMM_SELF amode=34|35 info=MPI_INFO_NULL fh=$file0
     MPI_Type_vector count=2 blocklength=1 stride=2 oldtype=MPI_INT newtype=$type0
     MPI_Type_commit datatype=$type0
     MPI_File_set_view fh=$file0 disp=0|8 etype=MPI_INT filetype=$type0 info=MPI_INFO_NULL
@@ -210,7 +210,7 @@ target_datatype=MPI_INT win=$win0
     MPI_Info_set info=$info0
     MPI_Info_set info=$info0
     MPI_Info_set info=$info0
-    ? MPI_File_open comm=MPI_COMM_SELF amode=9|41 info=$info0 fh=$file0
+    ? MPI_File_open comm=MPI_COMM_SELF amode=34|35 info=$info0 fh=$file0
     ? MPI_Comm_dup_with_info comm=MPI_COMM_SELF info=$info0 newcomm=$comm0
     ? MPI_Win_create base=buffer1 size=4096 disp_unit=1 info=$info0 comm=MPI_COMM_SELF win=$win0
     ? MPI_Comm_split_type comm=MPI_COMM_WORLD info=$info0 newcomm=$comm1
