@@ -57,13 +57,17 @@ def whole_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
         temporary = None
         _sync_folder(path.parent)
     except OSError as error:
-        raise ArgosyError(
-            f"cannot write {path}: {error.strerror or error}",
-            advice="free some space or choose another folder (the cache's is $ARGOSY_CACHE)",
-        ) from error
+        raise _unwritable(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> ArgosyError:
+    return ArgosyError(
+        f"cannot write {path}: {error.strerror or error}",
+        advice="free some space or choose another folder (the cache's is $ARGOSY_CACHE)",
+    )
 
 
 @contextlib.contextmanager
@@ -93,10 +97,7 @@ def resumable_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
                 raise
         _sync_folder(path.parent)
     except OSError as error:
-        raise ArgosyError(
-            f"cannot write {path}: {error.strerror or error}",
-            advice="free some space or choose another folder (the cache's is $ARGOSY_CACHE)",
-        ) from error
+        raise _unwritable(path, error) from error
 
 
 @contextlib.contextmanager
