@@ -12,14 +12,22 @@ from argosy.launcher import build, compiler
 HARNESS = """
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "launch.h"
-/* harness HOST GUEST (w|r) PATH: the host's path, or "refused". */
+/* harness HOST GUEST (w|r) PATH (read|write): the host's path, or "refused". */
 int main(int count, char **words) {
     struct folder folder = {words[1], words[2], strcmp(words[3], "w") == 0};
     struct options options = {.folders = &folder, .folder_count = 1};
-    char path[4096];
+    char name[NAME_MAX + 1], link[64], path[4096];
     paths_grant(&options);
-    puts(count == 6 && guest_path(words[4], strcmp(words[5], "write") == 0, path, sizeof path) ? path : "refused");
+    int opened = count == 6 ? guest_folder_of(words[4], strcmp(words[5], "write") == 0, name) : -1;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", opened);
+    ssize_t length = opened < 0 ? -1 : readlink(link, path, sizeof path - 1);
+    if (length < 0) {
+        puts("refused");
+    } else {
+        printf("%.*s/%s\\n", (int)length, path, name);
+    }
     return 0;
 }
 """
@@ -30,8 +38,9 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("harness")
     (folder / "main.c").write_text(HARNESS)
     tools = compiler.find()
-    sources = [folder / "main.c", build.SOURCES / "paths.c"]
-    flags = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{build.SOURCES}"]
+    sources = [folder / "main.c", *(build.SOURCES / name for name in ("paths.c", "wasi_lookup.c"))]
+    # What of wasi_lookup.c reads the guest's memory is left out: there is no guest.
+    flags = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{build.SOURCES}", "-ffunction-sections", "-Wl,--gc-sections"]
     subprocess.run([*tools.command, *flags, *sources, "-o", folder / "harness"], check=True)
     return folder / "harness"
 
