@@ -16,13 +16,15 @@ _EPILOG = """\
 examples:
   argosy keys generate                          a pair in ~/.config/argosy: argosy.key, argosy.pub
   argosy keys generate --passphrase ci.key      another, encrypted (asked for, or $ARGOSY_KEY_PASSWORD)
+  argosy keys generate --algorithm ed25519 k    of another kind
   argosy keys trust ~/.config/argosy/argosy.pub 'localhost:5000/**'
                                                 a first trust policy: that key may sign for those repositories
   argosy keys show                              the policy in force, its keys and rules
   argosy keys show argosy.pub                   one key's fingerprint
 
-Keys are ECDSA P-256, the private one in PKCS8 PEM, so cosign and openssl read them too. Keep the private key; give
-the public one to whoever shall run what you build."""
+Keys are ECDSA P-256 or Ed25519, the private one in PKCS8 PEM, so cosign and openssl read them too; cosign's own
+encrypted keys are read as well. In CI, `--key env:NAME` or `--key fd:N` takes the key from a variable or an open file.
+Keep the private key; give the public one to whoever shall run what you build."""
 
 
 def default_key() -> Path:
@@ -39,6 +41,9 @@ def add_keys(commands: Commands) -> None:
     actions: Commands = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
     generate = add_command(actions, "generate", "make a key pair", epilog=_EPILOG, act=_generate)
     generate.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the private key (default: $ARGOSY_KEY)")
+    generate.add_argument(
+        "--algorithm", choices=("ecdsa-p256", "ed25519"), default="ecdsa-p256", help="default: ecdsa-p256"
+    )
     generate.add_argument("--passphrase", action="store_true", help="encrypt the private key")
     add_json(generate)
     show = add_command(actions, "show", "show a key, or the policy in force and its keys", epilog=_EPILOG, act=_show)
@@ -54,9 +59,10 @@ def add_keys(commands: Commands) -> None:
 
 
 def _generate(options: argparse.Namespace) -> int:
-    from argosy.sign.keys import generate
+    from argosy.sign.keys import Algorithm, generate
 
-    pair = generate(options.file or default_key(), password=_new_passphrase() if options.passphrase else None)
+    password = _new_passphrase() if options.passphrase else None
+    pair = generate(options.file or default_key(), password=password, algorithm=Algorithm(options.algorithm))
     if options.json:
         print_json(pair)
         return 0

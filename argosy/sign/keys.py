@@ -1,7 +1,11 @@
-"""Signing keys: ECDSA on P-256, private in PKCS8 PEM (RFC 5958), public in SPKI PEM (RFC 5280)."""
+"""Signing keys: ECDSA on P-256 or Ed25519, private in PKCS8 PEM (RFC 5958), public in SPKI PEM (RFC 5280).
+
+A key has one algorithm, by its type: a signature names none, so none can be taken for another.
+"""
 
 from __future__ import annotations
 
+import enum
 import getpass
 import os
 import stat
@@ -12,22 +16,34 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from argosy.errors import ArgosyError, UsageError
 from argosy.files import write_whole
 from argosy.model.digest import Digest
+from argosy.sign import cosign_key
 
 PASSWORD_VARIABLE = "ARGOSY_KEY_PASSWORD"
 _LARGEST_KEY_FILE = 65536
-_COSIGN_KEY = b"ENCRYPTED SIGSTORE PRIVATE KEY"
+_KINDS = "ECDSA on P-256 or Ed25519"
+
+
+class Algorithm(enum.Enum):
+    """How a new key shall sign."""
+
+    P256 = "ecdsa-p256"
+    ED25519 = "ed25519"
 
 
 @dataclass(frozen=True)
 class PublicKey:
     """A key that checks signatures."""
 
-    key: ec.EllipticCurvePublicKey
+    key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+
+    @property
+    def algorithm(self) -> Algorithm:
+        return Algorithm.ED25519 if isinstance(self.key, ed25519.Ed25519PublicKey) else Algorithm.P256
 
     @property
     def fingerprint(self) -> Digest:
@@ -40,9 +56,15 @@ class PublicKey:
         return self.key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
     def accepts(self, signature: bytes, data: bytes) -> bool:
-        """Whether `signature` (DER, RFC 3279 section 2.2.3) was made over SHA-256 of `data` by this key's owner."""
+        """Whether `signature` was made over `data` by this key's owner.
+
+        On P-256 it is DER over SHA-256 (RFC 3279, section 2.2.3), with Ed25519 64 bytes (RFC 8032).
+        """
         try:
-            self.key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+            if isinstance(self.key, ed25519.Ed25519PublicKey):
+                self.key.verify(signature, data)
+            else:
+                self.key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
         except InvalidSignature:
             return False
         return True
@@ -52,14 +74,16 @@ class PublicKey:
 class PrivateKey:
     """A key that makes signatures."""
 
-    key: ec.EllipticCurvePrivateKey
+    key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
     @property
     def public(self) -> PublicKey:
         return PublicKey(self.key.public_key())
 
     def sign(self, data: bytes) -> bytes:
-        """A DER signature over SHA-256 of `data`."""
+        """A signature over `data`, in the form that `PublicKey.accepts` tells."""
+        if isinstance(self.key, ed25519.Ed25519PrivateKey):
+            return self.key.sign(data)
         return self.key.sign(data, ec.ECDSA(hashes.SHA256()))
 
 
@@ -88,7 +112,7 @@ def ask_password(path: Path) -> str:
     return getpass.getpass(f"Passphrase of {path}: ")
 
 
-def generate(private: Path, *, password: str | None = None) -> KeyPair:
+def generate(private: Path, *, password: str | None = None, algorithm: Algorithm = Algorithm.P256) -> KeyPair:
     """Make a pair: `private` (mode 0600, encrypted when a password is given) and, beside it, the same name with .pub.
 
     Raises UsageError rather than overwrite a key that is there.
@@ -102,7 +126,11 @@ def generate(private: Path, *, password: str | None = None) -> KeyPair:
                 f"there is a key at {path} already",
                 advice="it is never overwritten; choose another name, or move the old key away yourself",
             )
-    key = ec.generate_private_key(ec.SECP256R1())
+    key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+    if algorithm is Algorithm.ED25519:
+        key = ed25519.Ed25519PrivateKey.generate()
+    else:
+        key = ec.generate_private_key(ec.SECP256R1())
     encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if password:
         encryption = serialization.BestAvailableEncryption(password.encode())
@@ -114,18 +142,18 @@ def generate(private: Path, *, password: str | None = None) -> KeyPair:
 
 
 def load_private(path: Path, *, password: Callable[[Path], str] = ask_password) -> PrivateKey:
-    """The private key in a PKCS8 PEM file; `password` is asked only for an encrypted one.
+    """The private key in a PKCS8 PEM file, or in cosign's own format; `password` is asked only for an encrypted one.
 
-    Raises ArgosyError when others can read the file, it is no P-256 key, or the passphrase is wrong.
+    `env:NAME` as the path means that variable's value, `fd:N` what can be read from that open file, for CI. Raises
+    ArgosyError when others can read the file, it holds no key of a kind that is used here, or the passphrase is wrong.
     """
-    pem = _read(path, private=True)
-    if _COSIGN_KEY in pem:
-        raise ArgosyError(
-            f"{path} is in cosign's own key format", advice="make a PKCS8 PEM key with `argosy keys generate`"
-        )
+    pem = _read_private(path)
     encrypted = b"ENCRYPTED" in pem
     try:
-        key = serialization.load_pem_private_key(pem, password(path).encode() if encrypted else None)
+        if cosign_key.is_one(pem):
+            key = serialization.load_der_private_key(cosign_key.decrypt(pem, password(path), str(path)), None)
+        else:
+            key = serialization.load_pem_private_key(pem, password(path).encode() if encrypted else None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         if encrypted:
             raise ArgosyError(
@@ -133,8 +161,10 @@ def load_private(path: Path, *, password: Callable[[Path], str] = ask_password) 
                 advice=f"the passphrase is asked for, or taken from ${PASSWORD_VARIABLE}",
             ) from None
         raise ArgosyError(f"{path} holds no private key in PKCS8 PEM form") from None
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return PrivateKey(key)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ArgosyError(f"the key in {path} is not ECDSA on P-256", advice="make one with `argosy keys generate`")
+        raise ArgosyError(f"the key in {path} is not {_KINDS}", advice="make one with `argosy keys generate`")
     return PrivateKey(key)
 
 
@@ -144,14 +174,16 @@ def load_public(path: Path) -> PublicKey:
 
 
 def parse_public(pem: bytes, source: str) -> PublicKey:
-    """A public key from PEM. Raises ArgosyError naming `source` when it is none, or not ECDSA on P-256."""
+    """A public key from PEM. Raises ArgosyError naming `source` when it is none, or of a kind that is not used here."""
     try:
         key = serialization.load_pem_public_key(pem)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         what = "a private key where a public one belongs" if b"PRIVATE KEY" in pem else "no public key in PEM form"
         raise ArgosyError(f"{source} holds {what}", advice="the public half of a key ends in .pub") from None
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return PublicKey(key)
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ArgosyError(f"the key in {source} is not ECDSA on P-256")
+        raise ArgosyError(f"the key in {source} is not {_KINDS}")
     return PublicKey(key)
 
 
@@ -165,6 +197,23 @@ def _create(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise ArgosyError(f"cannot write the private key {path}: {error.strerror}") from error
+
+
+def _read_private(path: Path) -> bytes:
+    """A private key's text: from a file, a variable (env:NAME) or an open file (fd:N)."""
+    kind, _, name = str(path).partition(":")
+    if kind == "env" and name:
+        text = os.environ.get(name)
+        if text is None:
+            raise ArgosyError(f"${name}, which should hold the private key, is not set")
+        return text.encode()
+    if kind == "fd" and name.isdecimal():
+        try:
+            with os.fdopen(os.dup(int(name)), "rb") as file:
+                return file.read(_LARGEST_KEY_FILE)
+        except OSError as error:
+            raise ArgosyError(f"cannot read the private key from {path}: {error.strerror}") from error
+    return _read(path, private=True)
 
 
 def _read(path: Path, *, private: bool) -> bytes:

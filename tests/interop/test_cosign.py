@@ -17,7 +17,7 @@ from argosy.errors import ArgosyError
 from argosy.oci.pull import UntrustedError, pull_verified
 from argosy.oci.push import push
 from argosy.oci.signatures import add_signature, read_signatures
-from argosy.sign.keys import load_public
+from argosy.sign.keys import Algorithm, generate, load_private, load_public
 from argosy.sign.trust import Trust, load_trust, write_policy
 
 
@@ -91,6 +91,28 @@ def test_cosign_signs_with_our_key_and_we_accept_it(program: Path, port: Harbour
     sign(program, replace(port, digest=digest), tmp_path, "--new-bundle-format=false")
     other = port.reference.tagged("other")
     assert pull_verified(port.registry, other, port.trust, cache=tmp_path / "cache").signers == ("mate",)
+
+
+def test_cosign_accepts_our_ed25519_signature(program: Path, port: Harbour, tmp_path: Path) -> None:
+    pair = generate(tmp_path / "second.key", algorithm=Algorithm.ED25519)
+    key = load_private(pair.private)
+    assert add_signature(port.registry, identity=port.reference.name, digest=port.digest, key=key)
+    done = verify(program, port, "second.pub", tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_we_sign_with_a_key_as_cosign_keeps_them(
+    program: Path, port: Harbour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cosign(program, tmp_path, "generate-key-pair").returncode == 0
+    monkeypatch.setenv("ARGOSY_KEY_PASSWORD", "")
+    key = load_private(tmp_path / "cosign.key")
+    assert key.public.fingerprint == load_public(tmp_path / "cosign.pub").fingerprint
+    assert add_signature(port.registry, identity=port.reference.name, digest=port.digest, key=key)
+    assert verify(program, port, "cosign.pub", tmp_path).returncode == 0
+    monkeypatch.setenv("ARGOSY_KEY_PASSWORD", "grey-eyed")
+    with pytest.raises(ArgosyError, match="passphrase is wrong"):
+        load_private(tmp_path / "cosign.key")
 
 
 def test_we_accept_what_cosign_signs(program: Path, port: Harbour, tmp_path: Path) -> None:

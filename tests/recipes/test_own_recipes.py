@@ -18,6 +18,7 @@ from argosy.model.recipe_build import AutotoolsBuild, MakeBuild
 
 ROOT = Path(__file__).resolve().parents[2]
 KNOWN = recipes.load_all(ROOT / "recipes")
+LIBRARIES = (Path(sys.prefix, "bin/mpicc"), "/usr/bin/mpicc.mpich", "/usr/bin/mpicc.openmpi")
 SCONSTRUCT = f"""\
 env = Environment(tools=["argosy"])
 recipes = env.ArgosyRecipes("{ROOT}/recipes", build="build")
@@ -83,7 +84,19 @@ def test_a_recipe_is_the_same_from_another_folder_with_other_jobs(
         assert sha256_of(tmp_path / "somewhere/else/build" / file) == sha256_of(place / "build" / file)
 
 
-@pytest.mark.parametrize("mpicc", [Path(sys.prefix, "bin/mpicc"), "/usr/bin/mpicc.mpich", "/usr/bin/mpicc.openmpi"])
+@pytest.mark.parametrize("mpicc", LIBRARIES)
+def test_one_fftw_artifact_is_right_under_each_mpi_library(place: Path, mpicc: str | Path) -> None:
+    if not Path(mpicc).exists():
+        need(str(mpicc), "pip install mpich; apt-get install libmpich-dev libopenmpi-dev")
+    program("make", "apt-get install make")
+    scons(place, "-j2", "fftw3")
+    digest = sha256_of(place / "build/fftw3/mpi-bench.wasm")
+    said = scons(place, "check", "RECIPE=fftw3", f"MPICC={mpicc}")
+    assert all(f"fftw3: {test.name}: passed" in said for test in KNOWN["fftw3"].tests)
+    assert sha256_of(place / "build/fftw3/mpi-bench.wasm") == digest
+
+
+@pytest.mark.parametrize("mpicc", LIBRARIES)
 def test_one_hpcc_artifact_runs_under_each_mpi_library(place: Path, mpicc: str | Path) -> None:
     if not Path(mpicc).exists():
         need(str(mpicc), "pip install mpich; apt-get install libmpich-dev libopenmpi-dev")

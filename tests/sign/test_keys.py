@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
 
 from argosy.errors import ArgosyError, UsageError
-from argosy.sign.keys import generate, load_private, load_public
+from argosy.sign.keys import Algorithm, generate, load_private, load_public
 
 PKCS8 = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
-def test_what_the_private_key_signs_the_public_key_accepts(tmp_path: Path) -> None:
-    pair = generate(tmp_path / "mate.key")
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_what_the_private_key_signs_the_public_key_accepts(tmp_path: Path, algorithm: Algorithm) -> None:
+    pair = generate(tmp_path / "mate.key", algorithm=algorithm)
     private, public = load_private(pair.private), load_public(pair.public)
     signature = private.sign(b"cargo")
     assert public.accepts(signature, b"cargo")
@@ -24,6 +25,26 @@ def test_what_the_private_key_signs_the_public_key_accepts(tmp_path: Path) -> No
     assert not public.accepts(signature[:-1], b"cargo")
     assert not public.accepts(b"", b"cargo")
     assert public.fingerprint == pair.fingerprint == private.public.fingerprint
+    assert public.algorithm is algorithm
+
+
+def test_a_key_of_one_kind_accepts_nothing_of_another(tmp_path: Path) -> None:
+    pairs = [generate(tmp_path / f"{kind.value}.key", algorithm=kind) for kind in Algorithm]
+    (first, second) = ((load_private(pair.private), load_public(pair.public)) for pair in pairs)
+    assert not first[1].accepts(second[0].sign(b"cargo"), b"cargo")
+    assert not second[1].accepts(first[0].sign(b"cargo"), b"cargo")
+
+
+def test_ci_gives_the_key_by_a_variable_or_an_open_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = generate(tmp_path / "mate.key")
+    monkeypatch.setenv("SIGNING_KEY", pair.private.read_text())
+    assert load_private(Path("env:SIGNING_KEY")).public.fingerprint == pair.fingerprint
+    with pair.private.open() as file:
+        assert load_private(Path(f"fd:{file.fileno()}")).public.fingerprint == pair.fingerprint
+    with pytest.raises(ArgosyError, match="is not set"):
+        load_private(Path("env:NO_SUCH_KEY"))
+    with pytest.raises(ArgosyError, match="fd:999"):
+        load_private(Path("fd:999"))
 
 
 def test_openssl_reads_the_keys(tmp_path: Path) -> None:
@@ -71,9 +92,9 @@ def test_without_a_terminal_the_missing_passphrase_is_an_error(tmp_path: Path, m
             load_private(pair.private)
 
 
-@pytest.mark.parametrize("key", [ec.generate_private_key(ec.SECP384R1()), ed25519.Ed25519PrivateKey.generate()])
+@pytest.mark.parametrize("key", [ec.generate_private_key(ec.SECP384R1()), ed448.Ed448PrivateKey.generate()])
 def test_keys_of_another_kind_are_refused_by_name(
-    tmp_path: Path, key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+    tmp_path: Path, key: ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey
 ) -> None:
     private, public = tmp_path / "x.key", tmp_path / "x.pub"
     private.write_bytes(key.private_bytes(*PKCS8))
