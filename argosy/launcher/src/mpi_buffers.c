@@ -28,7 +28,7 @@ static int32_t within(uint64_t size, int64_t address, __int128 low, __int128 hig
 
 static int32_t settle(uint32_t address, __int128 low, __int128 high, __int128 data, void **buffer) {
     *buffer = guest.base + address;
-    return within(guest_size(), address, low, high, data);
+    return data > 0 && address == ABI_MPI_IN_PLACE ? ABI_MPI_ERR_BUFFER : within(guest_size(), address, low, high, data);
 }
 
 #define NOTHING_YET ((__int128)1 << 126)
@@ -67,6 +67,9 @@ int32_t buffer_reach(int64_t address, __int128 count, const struct type_info *ty
 }
 
 int32_t buffer_slowly(uint32_t address, __int128 count, const struct type_info *type, void **buffer) {
+    if (address == ABI_MPI_IN_PLACE && count > 0 && type->size > 0) {
+        return ABI_MPI_ERR_BUFFER;
+    }
     /* The ordinary derived datatype: forwards, and so little of it that 64 bits hold every product. */
     if (count > 0 && count <= INT32_MAX && type->size <= INT32_MAX && type->extent >= 0 && type->extent <= INT32_MAX &&
         type->true_lower >= 0 && type->true_lower <= INT32_MAX && type->true_extent >= 0 &&

@@ -6,6 +6,7 @@
  *   the memory neither moves nor shrinks.
  * - All arithmetic is in 128 bits or checked; the number of bytes of data is below 2^47, so MPI's cannot wrap.
  * - An empty buffer may lie anywhere: nothing of it is touched.
+ * - MPI_IN_PLACE is no buffer; where it may stand for one, the call looks for it first.
  */
 #ifndef ARGOSY_MPI_BUFFERS_H
 #define ARGOSY_MPI_BUFFERS_H
@@ -22,7 +23,9 @@ int32_t buffer_slowly(uint32_t address, __int128 count, const struct type_info *
 /* `count` elements of `type` at `address`. */
 static inline int32_t buffer_in(uint32_t address, int64_t count, const struct type_info *type, void **buffer) {
     /* The common case: an ordinary type without holes, and little of it. */
-    if (__builtin_expect(type->true_lower == 0 && type->true_extent == type->extent && type->size == type->extent, 1)) {
+    if (__builtin_expect(type->true_lower == 0 && type->true_extent == type->extent && type->size == type->extent &&
+                             address != ABI_MPI_IN_PLACE,
+                         1)) {
         uint64_t bytes;
         if (__builtin_expect(count >= 0 && !__builtin_mul_overflow((uint64_t)count, (uint64_t)type->size, &bytes), 1)) {
             *buffer = guest_span(address, bytes);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argosy.mpi.glue.call import Call, Order
-from argosy.mpi.glue.messages import Buffer, Extent, Role, family
+from argosy.mpi.glue.messages import Buffer, Extent, Role, buffers, family
 
 _ORIGIN, _TARGET, _RESULT = (
     "origin_count, origin_datatype",
@@ -17,6 +17,9 @@ _AMOUNTS = {
     "accumulate": f"data_equals({_ORIGIN}, {_TARGET})",
     "get_accumulate": f"data_equals({_RESULT}, {_TARGET}) && (!gives_operand || data_equals({_ORIGIN}, {_TARGET}))",
 }
+
+# What says of one buffer what the other says of the other.
+_TWINS = {"recvcounts": "sendcounts", "recvtypes": "sendtypes"}
 
 
 def target(call: Call) -> None:
@@ -94,12 +97,25 @@ def _take(call: Call, buffer: Buffer, name: str) -> list[str]:
     if parameter.kind == "DATATYPE":
         most = f"types_read(comm, {times})"
         lines = [f"    struct type_info **{name} = types_in(&scratch, {at}, {times}, {most}, true, &{name}_host);"]
-        return [*lines, *call.refuse(f"{name} == NULL", name, "ABI_MPI_ERR_TYPE")]
+        lines += call.refuse(f"{name} == NULL", name, "ABI_MPI_ERR_TYPE")
+        return [*lines, *_one_for_both(call, buffer, name, f"{name}_host")]
     read = {"int": "ints_in", "MPI_Aint": "aints_in", "MPI_Count": "counts_in"}[parameter.c_type]
     return [
         f"    {name} = {read}(&scratch, {at}, {times});",
         *call.refuse(f"{name} == NULL", name, "ABI_MPI_ERR_ARG"),
+        *_one_for_both(call, buffer, name, name),
     ]
+
+
+def _one_for_both(call: Call, buffer: Buffer, name: str, passed: str) -> list[str]:
+    """Give MPI one array where the guest gave one for both buffers: MPICH tells by it that they are alike."""
+    twin = _TWINS.get(name)
+    other = next((one for one in buffers(call.procedure) if twin in (one.count, one.type)), None)
+    if twin is None or other is None or other.times != buffer.times:
+        return []
+    same = f"{call.address(call.procedure.parameter(twin))} == {call.address(call.procedure.parameter(name))}"
+    its = passed.replace(name, twin)
+    return [f"    {passed} = {its} != NULL && {same} ? {its} : {passed};"]
 
 
 def _reach(call: Call, buffer: Buffer, at: str) -> str:

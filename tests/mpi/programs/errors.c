@@ -40,6 +40,13 @@ static void buffers(void) {
     GIVES(MPI_Alltoallv(data, (int *)(end - 2), displs, MPI_DOUBLE, data, ones, displs, MPI_DOUBLE, MPI_COMM_WORLD),
           MPI_ERR_ARG);
 
+    /* MPI_IN_PLACE where nothing may stand for a buffer. */
+    GIVES(MPI_Reduce_local(MPI_IN_PLACE, data, 1, MPI_DOUBLE, MPI_SUM), MPI_ERR_BUFFER);
+    GIVES(MPI_Reduce_local(data, MPI_IN_PLACE, 1, MPI_DOUBLE, MPI_SUM), MPI_ERR_BUFFER);
+    GIVES(MPI_Bcast(MPI_IN_PLACE, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD), MPI_ERR_BUFFER);
+    GIVES(MPI_Allgatherv(data, 1, MPI_DOUBLE, MPI_IN_PLACE, ones, displs, MPI_DOUBLE, MPI_COMM_WORLD), MPI_ERR_BUFFER);
+    GIVES(MPI_Send(MPI_IN_PLACE, 0, MPI_DOUBLE, MPI_PROC_NULL, 0, MPI_COMM_WORLD), MPI_SUCCESS);
+
     /* A datatype whose data lie far from where its extent says. */
     MPI_Type_create_hindexed(1, (int[]){1}, (MPI_Aint[]){0x70000000}, MPI_INT, &far);
     MPI_Type_commit(&far);
