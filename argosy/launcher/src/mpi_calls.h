@@ -71,6 +71,10 @@ static inline int64_t sum_of(const int *degrees, int32_t count) {
     return sum;
 }
 
+static inline int lesser(int one, int other) {
+    return one < other ? one : other;
+}
+
 /* MPI_UNWEIGHTED, MPI_WEIGHTS_EMPTY, or that many weights. */
 static inline int *weights_in(struct scratch *scratch, uint32_t address, int64_t count) {
     return address == ABI_MPI_UNWEIGHTED      ? MPI_UNWEIGHTED

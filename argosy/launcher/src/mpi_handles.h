@@ -199,12 +199,11 @@ uint32_t request_out_with(MPI_Request host, struct scratch *owned, enum request_
 bool request_restarts(int32_t guest);
 bool request_parts(int32_t guest, bool gives, int32_t low, int32_t high);
 bool request_listed_parts(int32_t guest, const int *list, int64_t length);
-bool request_frees(int32_t guest);
 bool request_cancels(int32_t guest);
+void request_forget(int32_t guest); /* drop the handle, not the memory: the request may be active */
 void request_started(int32_t guest);
 void request_finish(void); /* give collectives that are pending a last chance: Open MPI's MPI_Finalize crashes otherwise */
 void request_rested(int32_t guest); /* a call has completed it */
-void request_forget(int32_t guest); /* drop the handle, not the memory: the request may be active */
 
 /* How many functions of generalized requests are running, and whether a call below one of them still uses this request:
  * then another call must not name it. */

@@ -9,6 +9,8 @@
  *   function of a generalized request makes name what the call below it is working on: `batches` lists those.
  * - A request that restarts is `active` from its start until a call has completed it. Libraries do not look whether it is
  *   when it is started again, freed, or given a partition once more, and end in their own assertions: we do.
+ * - A request that gives partitions is never freed on the node, only forgotten: who takes them has its address in the
+ *   sender's memory from the first handshake on, and MPICH writes there at whatever start of the receiver's.
  */
 #include "mpi_buffers.h"
 
@@ -79,12 +81,6 @@ void request_finish(void) {
     }
 }
 
-bool request_frees(int32_t guest_handle) {
-    struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
-    return slot == NULL || slot->sort <= REQUEST_GENERAL || slot->sort == REQUEST_RESTARTS ||
-           (slot->sort != REQUEST_COLLECTIVE && settles(slot));
-}
-
 bool request_cancels(int32_t guest_handle) {
     struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
     return slot != NULL && (slot->sort <= REQUEST_GENERAL || slot->sort == REQUEST_RESTARTS);
@@ -139,6 +135,31 @@ void request_forget(int32_t guest_handle) {
         slot->extra = NULL;
         slot_release(&request_handles, slot);
     }
+}
+
+IMPORT(MPI_Request_free) {
+    ENTER("MPI_Request_free")
+    uint32_t at = (uint32_t)v[0].i32;
+    if (UNLIKELY(!room(at, 1, 4))) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "request", ABI_MPI_ERR_ARG);
+        return NULL;
+    }
+    int32_t handle = get32(at);
+    struct slot *slot = slot_find(&request_handles, (uint32_t)handle);
+    bool may_be_active = slot != NULL && (slot->sort <= REQUEST_GENERAL || slot->sort == REQUEST_RESTARTS);
+    if (UNLIKELY(slot == NULL || request_held(handle) || slot->sort == REQUEST_COLLECTIVE ||
+                 !(may_be_active || settles(slot)))) {
+        v[0].i32 = refuse(MPI_COMM_WORLD, here, "request", ABI_MPI_ERR_REQUEST);
+        return NULL;
+    }
+    MPI_Request host = request_unpack(slot->host);
+    int code = slot->sort == REQUEST_GIVES_PARTS ? MPI_SUCCESS : MPI_Request_free(&host);
+    if (code == MPI_SUCCESS || host == MPI_REQUEST_NULL) {
+        (may_be_active ? request_forget : request_drop)(handle);
+        put32(at, ABI_MPI_REQUEST_NULL);
+    }
+    v[0].i32 = error_out(code);
+    return NULL;
 }
 
 /* An array of requests while MPI works on it. */

@@ -36,7 +36,7 @@ BY_HAND = frozenset(
         "T_event_get_info T_event_handle_alloc T_event_handle_free T_event_handle_get_info T_event_handle_set_info",
         "T_event_register_callback T_event_callback_get_info T_event_callback_set_info T_event_set_dropped_handler",
         "T_event_read T_event_copy T_event_get_timestamp T_event_get_source",
-        "Grequest_start Grequest_complete Register_datarep Register_datarep_c",
+        "Request_free Grequest_start Grequest_complete Register_datarep Register_datarep_c",
         "Session_init Session_finalize Session_get_nth_pset Session_create_errhandler Errhandler_free Query_thread",
         "Comm_create_from_group Intercomm_create_from_groups",
         "Buffer_attach Buffer_attach_c Buffer_detach Buffer_detach_c",

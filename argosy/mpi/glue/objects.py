@@ -136,11 +136,10 @@ def _handle_inout(call: Call, parameter: Parameter, handle: abi.HandleClass) -> 
     call.passed[name] = f"&{name}"
     if parameter.direction == "in":
         return
-    drop = "request_forget" if call.procedure.base == "MPI_Request_free" else f"{handle.name}_drop"
     # A receive that fails has completed nevertheless.
     call.settle += [
         f"    if ({name} == {handle.null}) {{",
-        f"        {drop}({name}_handle);",
+        f"        {handle.name}_drop({name}_handle);",
         f"        put32({at}, ABI_{handle.null});",
         "    }",
     ]
