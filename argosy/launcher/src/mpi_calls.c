@@ -24,7 +24,9 @@ static bool holds(MPI_Datatype type, enum type_trouble trouble, bool part) {
         combiner == MPI_COMBINER_NAMED) {
         return false;
     }
-    if (larges > 0 && trouble == MADE_LARGE) {
+    MPI_Count size;
+    if (trouble == NOT_EXTERNAL &&
+        (larges > 0 || (part && MPI_Type_size_x(type, &size) == MPI_SUCCESS && size == 0))) {
         return true;
     }
     struct scratch scratch = {NULL};

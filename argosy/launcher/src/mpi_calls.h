@@ -116,8 +116,9 @@ bool neighbors_fit(const struct comm_info *comm, int32_t rank, int32_t most);
 enum { MOST_DIMENSIONS = 20 }; /* MPICH's, which it forgets where few of more are to be chosen */
 
 /* What MPICH 5.0 does not expect of a datatype or its parts: MPI_FLOAT_INT in MPI_Get_elements, by whose elements' size
- * it divides (by itself it is counted as two integers, pair_in); large counts in MPI_Pack_external_size. */
-enum type_trouble { CUT_SHORT, MADE_LARGE };
+ * it divides (by itself it is counted as two integers, pair_in); large counts in MPI_Pack_external_size, and parts that
+ * hold nothing. */
+enum type_trouble { CUT_SHORT, NOT_EXTERNAL };
 bool type_holds(MPI_Datatype type, enum type_trouble trouble);
 static inline MPI_Datatype pair_in(MPI_Datatype type) {
     return type == MPI_FLOAT_INT ? MPI_2INT : type;

@@ -175,7 +175,9 @@ IMPORT(MPI_File_open) {
     bool before[MOST_DESCRIPTORS];
     note_descriptors(before);
     MPI_File made = MPI_FILE_NULL;
+    attributes_stay = true;
     int code = MPI_File_open(comm->host, path, mode & ~MPI_MODE_DELETE_ON_CLOSE, info, &made);
+    attributes_stay = false;
     if (code != MPI_SUCCESS) {
         close(file->folder);
         free(file);
@@ -186,7 +188,9 @@ IMPORT(MPI_File_open) {
         return guest_trap("%s: %s was exchanged for another file while it was opened", here, file->name);
     }
     if (file->deletes) {
+        attributes_stay = true;
         MPI_Comm_dup(comm->host, &file->comm);
+        attributes_stay = false;
     }
     uint32_t handle = file_out(made);
     struct slot *slot = slot_find(&file_handles, handle);

@@ -17,6 +17,7 @@
 #if HAVE_MPI_Session_init
 
 static MPI_Session keeper;
+static MPI_Group world_group = MPI_GROUP_NULL;
 static bool kept;
 static int open_sessions, world_rank = -1;
 
@@ -26,6 +27,11 @@ bool sessions_open(void) {
 
 bool sessions_keep(void) {
     return kept;
+}
+
+bool sessions_group(MPI_Group *all) {
+    *all = world_group;
+    return kept && world_group != MPI_GROUP_NULL;
 }
 
 int sessions_rank(void) {
@@ -50,7 +56,6 @@ void sessions_finish(void) {
 #define BEGINS_ONCE 0
 #endif
 static bool world_made;
-static MPI_Group world_group = MPI_GROUP_NULL;
 
 static int keep(void) {
     int code = MPI_Session_init(MPI_INFO_NULL, MPI_ERRORS_RETURN, &keeper);
@@ -303,7 +308,7 @@ static const char *wrong_groups(const wasmtime_val_raw_t *v, MPI_Group *local, M
     }
     /* The standard lets all but the leader give anything here, and libraries read it everywhere. */
     if (!group_in(v[2].i32, remote) || *remote == MPI_GROUP_NULL || MPI_Group_size(*remote, &sizes[1]) != MPI_SUCCESS ||
-        MPI_Group_intersection(*local, *remote, &both) != MPI_SUCCESS) {
+        groups_combine(GROUPS_SHARE, *local, *remote, &both) != MPI_SUCCESS) {
         return "remote_group";
     }
     MPI_Group_size(both, &shared);
@@ -353,6 +358,11 @@ bool sessions_open(void) {
 }
 
 bool sessions_keep(void) {
+    return false;
+}
+
+bool sessions_group(MPI_Group *all) {
+    *all = MPI_GROUP_NULL;
     return false;
 }
 

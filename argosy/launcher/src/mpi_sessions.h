@@ -9,6 +9,13 @@ bool sessions_keep(void);    /* the library stays up for sessions, whatever MPI_
 int sessions_rank(void);     /* this process's in mpi://WORLD, where sessions were opened; -1: unknown */
 void sessions_finish(void);  /* the guest has left */
 
+/* All processes as a group of the session that the launcher keeps open; false: it keeps none. */
+bool sessions_group(MPI_Group *all);
+
+/* What two groups hold together, share, or the first has alone, whatever sessions they are of. See mpi_groups.c. */
+enum groups { GROUPS_UNITE, GROUPS_SHARE, GROUPS_DIFFER };
+int groups_combine(enum groups how, MPI_Group one, MPI_Group other, MPI_Group *made);
+
 #if HAVE_MPI_Session_init
 /* Has the session a process set of this name? The name becomes the library's own spelling. */
 bool session_has(MPI_Session session, char *name);

@@ -263,13 +263,17 @@ static void unfurnish(struct win_info *win) {
 }
 
 static int create(struct win_info *made, const struct wanted *wanted, const struct comm_info *comm, MPI_Info info) {
-    if (wanted->flavor != ABI_MPI_WIN_FLAVOR_DYNAMIC) {
-        return MPI_Win_create(guest.base + made->base, (MPI_Aint)wanted->bytes, (int)wanted->unit, info, comm->host,
+    int code = MPI_SUCCESS;
+    attributes_stay = true;
+    if (wanted->flavor == ABI_MPI_WIN_FLAVOR_DYNAMIC) {
+        made->attachments = attachments_make(comm, &code);
+        code = code == MPI_SUCCESS ? MPI_Win_create_dynamic(info, comm->host, &made->host) : code;
+    } else {
+        code = MPI_Win_create(guest.base + made->base, (MPI_Aint)wanted->bytes, (int)wanted->unit, info, comm->host,
                               &made->host);
     }
-    int code;
-    made->attachments = attachments_make(comm, &code);
-    return code == MPI_SUCCESS ? MPI_Win_create_dynamic(info, comm->host, &made->host) : code;
+    attributes_stay = false;
+    return code;
 }
 
 static wasm_trap_t *make(wasmtime_val_raw_t *v, struct wanted wanted) {

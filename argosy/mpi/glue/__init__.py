@@ -26,6 +26,7 @@ BY_HAND = frozenset(
         "Win_create Win_create_c Win_allocate Win_allocate_c Win_allocate_shared Win_allocate_shared_c",
         "Win_create_dynamic Win_attach Win_detach Win_shared_query Win_shared_query_c",
         "Comm_idup Comm_idup_with_info",
+        "Group_union Group_intersection Group_difference",
         "File_open File_close File_delete",
         "Type_get_contents Type_get_contents_c Type_get_envelope Type_get_envelope_c Type_get_name Type_set_name",
         "Comm_spawn Comm_spawn_multiple Comm_get_parent Open_port Close_port Comm_accept Comm_connect",

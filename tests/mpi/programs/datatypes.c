@@ -96,6 +96,11 @@ static void packed(void) {
     MPI_Unpack(buffer, length, &position, &value, 1, MPI_DOUBLE, MPI_COMM_WORLD);
     CHECK(number == 42 && value == 2.5 && position == length);
     MPI_Aint far = 0;
+    MPI_Datatype nothing;
+    MPI_Type_create_hindexed(0, NULL, NULL, MPI_INT, &nothing);
+    CHECK_IS(MPI_Pack_external_size("external32", 5, nothing, &far), MPI_SUCCESS);
+    CHECK_IS(far, 0);
+    MPI_Type_free(&nothing);
     MPI_Pack_external("external32", &number, 1, MPI_INT, buffer, sizeof buffer, &far);
     CHECK_IS(far, 4);
     CHECK(buffer[0] == 0 && buffer[3] == 42);

@@ -144,6 +144,35 @@ static void halves(MPI_Group world) {
     MPI_Group_free(&theirs);
 }
 
+/* Groups of two sessions, and that of none. */
+static void groups_together(MPI_Group world) {
+    MPI_Session another;
+    MPI_Group self, both, shared, others, none;
+    int count, order;
+    MPI_Session_init(MPI_INFO_NULL, MPI_ERRORS_RETURN, &another);
+    MPI_Group_from_session_pset(another, "mpi://SELF", &self);
+    CHECK_IS(MPI_Group_difference(world, self, &others), MPI_SUCCESS);
+    MPI_Group_size(others, &count);
+    CHECK_IS(count, size - 1);
+    CHECK_IS(MPI_Group_union(self, others, &both), MPI_SUCCESS);
+    MPI_Group_compare(both, world, &order);
+    CHECK(order == (rank == 0 ? MPI_IDENT : MPI_SIMILAR));
+    CHECK_IS(MPI_Group_intersection(both, self, &shared), MPI_SUCCESS);
+    MPI_Group_compare(shared, self, &order);
+    CHECK_IS(order, MPI_IDENT);
+    CHECK_IS(MPI_Group_intersection(self, others, &none), MPI_SUCCESS);
+    CHECK(none == MPI_GROUP_EMPTY);
+    MPI_Group_free(&shared);
+    CHECK_IS(MPI_Group_union(MPI_GROUP_EMPTY, world, &shared), MPI_SUCCESS);
+    MPI_Group_compare(shared, world, &order);
+    CHECK_IS(order, MPI_IDENT);
+    MPI_Group_free(&shared);
+    MPI_Group_free(&both);
+    MPI_Group_free(&others);
+    MPI_Group_free(&self);
+    CHECK_IS(MPI_Session_finalize(&another), MPI_SUCCESS);
+}
+
 static MPI_Comm all_of(MPI_Session session, MPI_Group *world) {
     MPI_Comm comm = MPI_COMM_NULL;
     MPI_Group_from_session_pset(session, "mpi://WORLD", world);
@@ -172,6 +201,7 @@ int main(int argc, char **argv) {
     failures_of_sessions(session);
     failures_of_groups(world);
     halves(world);
+    groups_together(world);
     MPI_Group_free(&world);
     MPI_Comm_free(&comm);
     CHECK_IS(MPI_Session_finalize(&session), MPI_SUCCESS);
