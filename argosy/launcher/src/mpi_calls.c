@@ -60,6 +60,13 @@ bool type_holds(MPI_Datatype type, enum type_trouble trouble) { /* libraries tha
 }
 #endif
 
+bool type_of_fortran(MPI_Datatype type) {
+    int integers, addresses, types, combiner;
+    return MPI_Type_get_envelope(type, &integers, &addresses, &types, &combiner) == MPI_SUCCESS &&
+           (combiner == MPI_COMBINER_F90_REAL || combiner == MPI_COMBINER_F90_COMPLEX ||
+            combiner == MPI_COMBINER_F90_INTEGER);
+}
+
 MPI_Info split_info(int split_type, MPI_Info info) {
     static const char *const keys[] = {"mpi_hw_resource_type", "mpi_pset_name"};
     MPI_Info made = MPI_INFO_NULL;

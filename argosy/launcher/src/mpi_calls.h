@@ -120,6 +120,8 @@ enum { MOST_DIMENSIONS = 20 }; /* MPICH's, which it forgets where few of more ar
  * hold nothing. */
 enum type_trouble { CUT_SHORT, NOT_EXTERNAL };
 bool type_holds(MPI_Datatype type, enum type_trouble trouble);
+/* Was it given by a MPI_Type_create_f90_*? Such a one stays, and MPICH frees it again at its end. */
+bool type_of_fortran(MPI_Datatype type);
 static inline MPI_Datatype pair_in(MPI_Datatype type) {
     return type == MPI_FLOAT_INT ? MPI_2INT : type;
 }

@@ -209,7 +209,8 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
     "MPI_Parrived": ("partition", "request_parts({request}, false, {partition}, {partition})", "REQUEST"),
     "MPI_Type_free": (
         "datatype",
-        "(uint32_t)datatype_handle >= HANDLE_FIRST_DYNAMIC && !attributes_in_use(datatype_pack(datatype))",
+        "(uint32_t)datatype_handle >= HANDLE_FIRST_DYNAMIC && !attributes_in_use(datatype_pack(datatype))"
+        " && !type_of_fortran(datatype)",
         "TYPE",
     ),
     "MPI_Pack_external": ("datatype", "quads_travel(datatype)", "TYPE"),

@@ -121,6 +121,16 @@ static void requests(void) {
     CHECK(MPI_Request_free(&request) == MPI_SUCCESS);
 }
 
+/* What the library has made for good is given again, and not freed. */
+static void lasting(void) {
+    MPI_Datatype real, again;
+    MPI_Type_create_f90_real(15, 300, &real);
+    again = real;
+    CHECK(MPI_Type_free(&again) == MPI_ERR_TYPE);
+    MPI_Type_create_f90_real(15, 300, &again);
+    CHECK(again == real);
+}
+
 /* Hints for a communicator that a split does not make. */
 static void hints(void) {
     MPI_Info info;
@@ -138,6 +148,7 @@ int main(int argc, char **argv) {
     MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
     attributes();
     requests();
+    lasting();
     hints();
     return end();
 }
