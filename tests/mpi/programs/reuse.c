@@ -53,7 +53,7 @@ static void attributes(void) {
     /* Libraries duplicate a window's communicator: its attributes stay with the one that has them. */
     MPI_Win window;
     MPI_Comm_create_keyval(copies_never, MPI_COMM_NULL_DELETE_FN, &key, NULL);
-    MPI_Comm_dup(MPI_COMM_SELF, &comm);
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm);
     MPI_Comm_set_attr(comm, key, NULL);
     refused = 0;
     CHECK(MPI_Win_create_dynamic(MPI_INFO_NULL, comm, &window) == MPI_SUCCESS);
