@@ -84,6 +84,8 @@ wasm_trap_t *mpi_gate(const char *function);
 
 /* Error codes between guest and node. Codes that the ABI does not number get numbers above MPI_ERR_LASTCODE. */
 int32_t error_out_slowly(int host_code);
+/* The class of the guest's code, of which the library says `host_class`. */
+int32_t error_class_of(int32_t guest_code, int host_class);
 static inline int32_t error_out(int host_code) {
     return __builtin_expect(host_code == MPI_SUCCESS, 1) ? ABI_MPI_SUCCESS : error_out_slowly(host_code);
 }

@@ -54,6 +54,12 @@ int32_t error_out_slowly(int host_code) {
     return number < 0 ? ABI_MPI_ERR_OTHER : number;
 }
 
+/* A class is its own, also where a library does not know that of the tool interface's. */
+int32_t error_class_of(int32_t guest_code, int host_class) {
+    int tool;
+    return constant_in(constants_tool_errors, guest_code, &tool) ? guest_code : error_out(host_class);
+}
+
 int error_in(int32_t guest_code) {
     if (guest_code >= 0 && guest_code < ERROR_CLASSES) {
         return error_class_host[guest_code];

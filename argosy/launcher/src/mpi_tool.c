@@ -450,7 +450,7 @@ struct session {
     MPI_T_pvar_session host;
 };
 
-bool pvar_session_in(int32_t guest_handle, MPI_T_pvar_session *host) {
+static bool pvar_session_in(int32_t guest_handle, MPI_T_pvar_session *host) {
     struct slot *slot = slot_find(&sessions, (uint32_t)guest_handle);
     if (slot == NULL) {
         return false;
@@ -476,17 +476,44 @@ static bool session_lives(int32_t session) {
     return true;
 }
 
-int32_t pvars_in(int32_t session, int32_t handle, MPI_T_pvar_handle *host) {
-    if (handle == ABI_MPI_T_PVAR_ALL_HANDLES) {
-        *host = MPI_T_PVAR_ALL_HANDLES;
-        return session_lives(session) ? 0 : ABI_MPI_T_ERR_INVALID_HANDLE;
+/* Do it to one handle or to all of a session: MPI's own value for all is not known to every library that has it in its
+ * header. With all of them, those that MPI refuses it for (`except`) are passed over. */
+static void pvars_do(wasmtime_val_raw_t *v, int (*act)(MPI_T_pvar_session, MPI_T_pvar_handle), int except) {
+    MPI_T_pvar_session session;
+    int32_t given = v[0].i32;
+    if (!pvar_session_in(given, &session)) {
+        v[0].i32 = ABI_MPI_T_ERR_INVALID_SESSION;
+        return;
     }
-    const struct variable *variable = pvar_in(session, handle);
-    if (variable == NULL) {
-        return ABI_MPI_T_ERR_INVALID_HANDLE;
+    if (v[1].i32 != ABI_MPI_T_PVAR_ALL_HANDLES) {
+        const struct variable *variable = pvar_in(given, v[1].i32);
+        v[0].i32 = variable == NULL ? ABI_MPI_T_ERR_INVALID_HANDLE : error_out(act(session, variable->pvar));
+        return;
     }
-    *host = variable->pvar;
-    return 0;
+    v[0].i32 = session_lives(given) ? ABI_MPI_SUCCESS : ABI_MPI_T_ERR_INVALID_HANDLE;
+    for (uint32_t i = 0; v[0].i32 == ABI_MPI_SUCCESS && i < pvars.used; i++) {
+        const struct variable *one = pvars.slots[i].references != 0 ? pvars.slots[i].extra : NULL;
+        int code = one != NULL && one->session == given ? act(session, one->pvar) : MPI_SUCCESS;
+        v[0].i32 = code == except ? ABI_MPI_SUCCESS : error_out(code);
+    }
+}
+
+IMPORT(MPI_T_pvar_start) {
+    ENTER_TOOL("MPI_T_pvar_start")
+    pvars_do(v, MPI_T_pvar_start, MPI_T_ERR_PVAR_NO_STARTSTOP);
+    return NULL;
+}
+
+IMPORT(MPI_T_pvar_stop) {
+    ENTER_TOOL("MPI_T_pvar_stop")
+    pvars_do(v, MPI_T_pvar_stop, MPI_T_ERR_PVAR_NO_STARTSTOP);
+    return NULL;
+}
+
+IMPORT(MPI_T_pvar_reset) {
+    ENTER_TOOL("MPI_T_pvar_reset")
+    pvars_do(v, MPI_T_pvar_reset, MPI_T_ERR_PVAR_NO_WRITE);
+    return NULL;
 }
 
 IMPORT(MPI_T_pvar_session_create) {

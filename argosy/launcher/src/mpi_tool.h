@@ -63,10 +63,6 @@ static inline void *tool_object_address(struct tool_object *object) {
 int32_t cvar_scope_out(int32_t index, int scope);
 int32_t pvar_readonly_out(int32_t index, int readonly);
 
-/* Performance variables: their session, and one or (where `handle` says so) all of its handles. 0 or a class. */
-bool pvar_session_in(int32_t guest_handle, MPI_T_pvar_session *host);
-int32_t pvars_in(int32_t session, int32_t handle, MPI_T_pvar_handle *host);
-
 /* End what the guest left open when it finalizes the interface; false while one of its event functions runs. */
 bool tool_events_close(void);
 

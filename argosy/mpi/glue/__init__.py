@@ -33,7 +33,7 @@ BY_HAND = frozenset(
         "Publish_name Unpublish_name Lookup_name",
         "T_init_thread T_finalize T_cvar_handle_alloc T_cvar_handle_free T_cvar_read T_cvar_write",
         "T_pvar_session_create T_pvar_session_free T_pvar_handle_alloc T_pvar_handle_free",
-        "T_pvar_read T_pvar_readreset T_pvar_write",
+        "T_pvar_read T_pvar_readreset T_pvar_write T_pvar_start T_pvar_stop T_pvar_reset",
         "T_event_get_info T_event_handle_alloc T_event_handle_free T_event_handle_get_info T_event_handle_set_info",
         "T_event_register_callback T_event_callback_get_info T_event_callback_set_info T_event_set_dropped_handler",
         "T_event_read T_event_copy T_event_get_timestamp T_event_get_source",

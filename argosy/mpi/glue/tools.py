@@ -96,15 +96,6 @@ def _given(call: Call, parameter: Parameter) -> None:
             Order.HANDLE, f"    MPI_T_enum {name};", *_refuse(f"!tool_enum_in({value}, &{name})", "INVALID_HANDLE")
         )
         call.passed[name] = name
-    elif kind == "PVAR_SESSION":
-        refused = _refuse(f"!pvar_session_in({value}, &{name})", "INVALID_SESSION")
-        call.add(Order.HANDLE, f"    MPI_T_pvar_session {name};", *refused)
-        call.passed[name] = name
-    elif kind == "PVAR" and "buf" not in call.index:
-        lines = [f"    MPI_T_pvar_handle {name};"]
-        lines.append(f"    int32_t {name}_error = pvars_in({call.value('pe_session')}, {value}, &{name});")
-        call.add(Order.TYPE, *lines, *_refuse(f"{name}_error != 0", f"{name}_error"))
-        call.passed[name] = name
     else:
         raise _not_expressible(call, parameter)
 

@@ -185,6 +185,8 @@ static void performance_variables(void) {
         CHECK(value[count * bytes_of(type)] == 0x5a);
         MPI_T_pvar_stop(session, handle);
         MPI_T_pvar_reset(session, handle);
+        CHECK_IS(MPI_T_pvar_start(session, MPI_T_PVAR_ALL_HANDLES), MPI_SUCCESS); /* whichever may be started */
+        CHECK_IS(MPI_T_pvar_stop(session, MPI_T_PVAR_ALL_HANDLES), MPI_SUCCESS);
         if (readonly) {
             CHECK_IS(MPI_T_pvar_write(session, handle, value), MPI_T_ERR_PVAR_NO_WRITE);
         }
@@ -201,8 +203,7 @@ static void performance_variables(void) {
         CHECK_IS(MPI_T_pvar_read(other, kept, value), MPI_T_ERR_INVALID_HANDLE);
         CHECK_IS(MPI_T_pvar_start(other, MPI_T_PVAR_ALL_HANDLES), MPI_T_ERR_INVALID_HANDLE);
     }
-    MPI_T_pvar_start(session, MPI_T_PVAR_ALL_HANDLES);
-    MPI_T_pvar_stop(session, MPI_T_PVAR_ALL_HANDLES);
+    CHECK_IS(MPI_T_pvar_start(session, MPI_T_PVAR_ALL_HANDLES), MPI_SUCCESS);
     MPI_Comm_free(&comm);
     MPI_T_pvar_session stale = session;
     CHECK_IS(MPI_T_pvar_session_free(&session), MPI_SUCCESS);
