@@ -29,8 +29,8 @@ def environment() -> dict[str, str]:
     return {"LD_PRELOAD": ":".join(libraries), "ASAN_OPTIONS": _ASAN}
 
 
-def use() -> dict[str, str]:
-    """From now on this process builds and starts instrumented launchers only; gives environment().
+def settings() -> tuple[tuple[object, str, object], ...]:
+    """What to set for a process to build and start instrumented launchers: the place, the name, the value.
 
     The flags are part of a launcher's key, so instrumented ones lie beside the others in the cache.
     """
@@ -39,8 +39,16 @@ def use() -> dict[str, str]:
     def flags(mpi: MpiLibrary) -> tuple[str, ...]:
         return (*plain(mpi), *FLAGS)
 
-    build._compile_flags = flags
-    build._FLAGS = (*plain_flags, "-DARGOSY_SANITIZED")
-    # The launcher's own check of what the node has would start without the sanitizers' libraries.
-    run.check = lambda executable, entry: None
+    return (
+        (build, "_compile_flags", flags),
+        (build, "_FLAGS", (*plain_flags, "-DARGOSY_SANITIZED")),
+        # The launcher's own check of what the node has would start without the sanitizers' libraries.
+        (run, "check", lambda executable, entry: None),
+    )
+
+
+def use() -> dict[str, str]:
+    """From now on this process builds and starts instrumented launchers only; gives environment()."""
+    for place, name, value in settings():
+        setattr(place, name, value)
     return environment()

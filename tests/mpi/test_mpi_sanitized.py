@@ -3,46 +3,27 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import adversary
 import mpi_programs
 import pytest
-from needs import need
+import sanitizers
 
-from argosy.launcher import build, compiler
+from argosy.launcher import build
 from argosy.mpi import binding
-from argosy.site import run
+from argosy.site import trace
 
-_SANITIZE = ("-fsanitize=address,undefined", "-fno-omit-frame-pointer")
-# wasmtime handles signals of its own; what a job leaves when it ends is no leak of the glue's.
-_ASAN = "handle_segv=0:handle_sigill=0:handle_sigfpe=0:use_sigaltstack=0:detect_leaks=0:allocator_may_return_null=1"
 _FINDING = re.compile(r"runtime error|ERROR: AddressSanitizer")
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
-def sanitized(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+def sanitized(monkeypatch: pytest.MonkeyPatch) -> None:
     """Launchers are built with instrumented glue, and start with the sanitizers' libraries."""
-    libraries = []
-    for name in ("libasan.so", "libubsan.so"):
-        found = subprocess.run(["gcc", f"-print-file-name={name}"], capture_output=True, text=True).stdout.strip()
-        if not Path(found).is_absolute():
-            need(name, "apt-get install gcc libasan8 libubsan1")
-        libraries.append(found)
-    if "zig" in " ".join(map(str, compiler.find().command)):
-        need("gcc", "apt-get install gcc")
-    plain = build._compile_flags
-    monkeypatch.setattr(build, "_compile_flags", lambda mpi: (*plain(mpi), *_SANITIZE))
-    monkeypatch.setenv("ARGOSY_CACHE", str(cache))
-    # The launcher's own check of what the node has would start without the sanitizers' libraries.
-    monkeypatch.setattr(run, "check", lambda executable, entry: None)
-    monkeypatch.setattr(mpi_programs, "RANK_ENVIRONMENT", {"LD_PRELOAD": ":".join(libraries), "ASAN_OPTIONS": _ASAN})
+    environment = sanitizers.environment()
+    for place, name, value in sanitizers.settings():
+        monkeypatch.setattr(place, name, value)
+    monkeypatch.setattr(mpi_programs, "RANK_ENVIRONMENT", environment)
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +34,21 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.usefixtures("sanitized", "small_files")
-def test_wrong_arguments_lead_to_no_finding(program: Path, tmp_path: Path) -> None:
-    done = mpi_programs.start(program, "wheel", ranks=1, granted=tmp_path)
+@pytest.mark.parametrize("is_traced", [False, True], ids=["plain", "traced"])
+def test_wrong_arguments_lead_to_no_finding(is_traced: bool, program: Path, tmp_path: Path) -> None:
+    folder = trace.prepare_folder(tmp_path / "trace", clean=True) if is_traced else None
+    done = mpi_programs.start(program, "wheel", ranks=1, granted=tmp_path, trace=folder)
     assert "survived" in done.output, done.errors[-2000:]
     assert not _FINDING.search(done.errors), done.errors[-2000:]
+
+
+@pytest.mark.usefixtures("sanitized")
+def test_tracing_leads_to_no_finding(tmp_path: Path) -> None:
+    folder = trace.prepare_folder(tmp_path / "trace", clean=True)
+    done = mpi_programs.start(mpi_programs.compiled("traced.c"), "wheel", ranks=4, trace=folder)
+    assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
+    assert not _FINDING.search(done.errors), done.errors
+    assert len(trace.read(folder)) == 4
 
 
 SEMANTICS = (
@@ -78,6 +70,26 @@ def test_right_and_wrong_programs_lead_to_no_finding(name: str) -> None:
 @pytest.mark.usefixtures("sanitized")
 def test_files_lead_to_no_finding(tmp_path: Path) -> None:
     done = mpi_programs.start(mpi_programs.compiled("files.c"), "wheel", granted=mpi_programs.with_links(tmp_path))
+    assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
+    assert not _FINDING.search(done.errors), done.errors
+
+
+@pytest.mark.usefixtures("sanitized")
+@pytest.mark.parametrize("mode", ["start", "ports", "refused"])
+def test_processes_that_start_and_meet_lead_to_no_finding(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {**mpi_programs.RANK_ENVIRONMENT, "MPIR_CVAR_CH4_NETMOD": "ofi"}  # as in test_mpi_processes.py
+    monkeypatch.setattr(mpi_programs, "RANK_ENVIRONMENT", environment)
+    (tmp_path / "granted.here").touch()
+    done = mpi_programs.start(
+        mpi_programs.compiled("processes.c"),
+        "wheel",
+        arguments=(mode,),
+        granted=tmp_path,
+        environment={"GRANTED": "a value; with = and\nanother line"},
+        spawn=6 if mode == "start" else 0,
+    )
     assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
     assert not _FINDING.search(done.errors), done.errors
 
