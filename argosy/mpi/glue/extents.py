@@ -46,8 +46,8 @@ def buffer(call: Call, buffer: Buffer) -> None:
     """The buffer's pointer, and with it the parameters that belong to it alone."""
     at = call.address(call.procedure.parameter(buffer.name))
     name, own = buffer.name, buffer.describers if buffer.alone else ()
-    # Who takes no part in a broadcast between two groups still has to give an address: libraries refuse NULL unread.
-    unread = "guest.base" if buffer.role is Role.EITHER else "NULL"
+    # Who takes no part in what has a root still has to give an address: libraries refuse NULL unread.
+    unread = "guest.base" if buffer.role in (Role.EITHER, Role.ROOT, Role.LEAF) else "NULL"
     lines = [f"    void *{name} = {unread};", *(line for other in own for line in _declare(call, other))]
     taken = [_take(call, buffer, other) for other in own]
     refused = call.refuse(f"({name}_error = {_reach(call, buffer, at)}) != 0", name, f"{name}_error")
