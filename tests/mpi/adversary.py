@@ -162,6 +162,14 @@ static void dropped(MPI_Count n, MPI_T_event_registration r, int i, MPI_T_cb_saf
     (void)n, (void)r, (void)i, (void)c, (void)u;
 }
 
+/* What is read lies in the file, or Open MPI 4.1 waits for ever to have read it all. */
+static void fill(void) {
+    MPI_File_set_view(file, 0, MPI_BYTE, MPI_BYTE, "native", MPI_INFO_NULL);
+    MPI_File_set_size(file, 1 << 16);
+    MPI_File_seek(file, 0, MPI_SEEK_SET);
+    MPI_File_seek_shared(file, 0, MPI_SEEK_SET);
+}
+
 /* A window that a call made by chance must not keep its memory: what is at that address may be one, or none. */
 static void give_back(void *made) {
     MPI_Win_free((MPI_Win *)made);
@@ -281,12 +289,17 @@ def _tries(procedure: Procedure, window: str) -> list[str]:
             right[place] = "0"
         elif parameter.name == "target_disp" and window == "dynamic_win":
             right[place] = "(MPI_Aint)(size_t)exposed"
-    lines = []
+    lines, begun = [], ""
+    if procedure.name.startswith("MPI_File_"):
+        lines.append("    fill();")
+    if procedure.name.endswith("_end"):  # what has not begun is refused unseen
+        begin = procedure.name.removesuffix("_end") + "_begin"
+        begun = f"{begin}(file, {'0, ' if '_at_' in begin else ''}space, 1, MPI_INT), "
     for place, parameter in enumerate(procedure.parameters):
         for wrong in _wrong(parameter):
             given = [*right[:place], f"({_cast(parameter)})({wrong})", *right[place + 1 :]]
             said = f"{procedure.name}{'' if window == 'win' else f' {window}'} {parameter.name}={wrong}"
-            lines += [f'    ready("{said}"), (void){procedure.name}({", ".join(given)});', *made]
+            lines += [f'    ready("{said}"), {begun}(void){procedure.name}({", ".join(given)});', *made]
     if _is_one_sided(procedure):  # in an epoch, or MPI would look no further
         lines = [f"    MPI_Win_lock_all(0, {window});", *lines, f"    MPI_Win_unlock_all({window});"]
     return lines

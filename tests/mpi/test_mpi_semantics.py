@@ -11,7 +11,7 @@ from mpi_programs import LIBRARIES
 
 PROGRAMS = (
     *("sentinels.c", "datatypes.c", "requests.c", "callbacks.c"),
-    *("errors.c", "collectives.c", "windows.c", "profile.c", "quads.c", "reuse.c"),
+    *("errors.c", "collectives.c", "between.c", "windows.c", "profile.c", "quads.c", "reuse.c"),
     *("shared.c", "dynamic.c", "environment.c"),
     *("grequests.c", "tools.c", "datarep.c"),
 )
@@ -124,6 +124,20 @@ def test_files_are_opened_inside_the_granted_folder_only(library: str, tmp_path:
     assert [secret.read_text() for secret in (tmp_path / "secret", elsewhere / "secret")] == ["kept", "kept"]
     assert sorted(path.name for path in elsewhere.iterdir()) == ["secret"]
     assert sorted(path.name for path in granted.iterdir()) == ["dangling", "grown", "link", "outside", "shared"]
+
+
+# What a launcher asks those of the other ranks, and how many words a guest would have to answer with.
+EXCHANGES = {"window": "4", "dynamic": "4", "shared": "4", "file": "2"}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("what", EXCHANGES)
+def test_no_guest_answers_in_its_launchers_place(what: str, library: str, tmp_path: Path) -> None:
+    arguments = (what, EXCHANGES[what])
+    done = mpi_programs.start(
+        mpi_programs.compiled("overheard.c"), library, ranks=3, arguments=arguments, granted=tmp_path
+    )
+    assert done.output.startswith("ok\n"), done.output + done.errors
 
 
 def test_cpp_programs_use_the_same_header() -> None:

@@ -38,30 +38,30 @@ struct attachments {
     struct copy copies[];
 };
 
-struct attachments *attachments_make(const struct comm_info *comm, int *code) {
-    struct attachments *made = calloc(1, sizeof *made + (size_t)comm->size * sizeof *made->copies);
+struct attachments *attachments_make(MPI_Comm comm, int size, int rank, int *code) {
+    struct attachments *made = calloc(1, sizeof *made + (size_t)size * sizeof *made->copies);
     int fine = made != NULL, all = 0;
-    *code = MPI_Allreduce(&fine, &all, 1, MPI_INT, MPI_MIN, comm->host);
+    *code = MPI_Allreduce(&fine, &all, 1, MPI_INT, MPI_MIN, comm);
     if (*code == MPI_SUCCESS && !all) {
         *code = MPI_ERR_NO_MEM;
     }
     if (*code == MPI_SUCCESS) {
-        *code = MPI_Win_allocate(sizeof(struct table), 1, MPI_INFO_NULL, comm->host, &made->mine, &made->win);
+        *code = MPI_Win_allocate(sizeof(struct table), 1, MPI_INFO_NULL, comm, &made->mine, &made->win);
     }
     if (*code != MPI_SUCCESS) {
         free(made);
         return NULL;
     }
-    made->size = comm->size;
+    made->size = size;
     MPI_Win_set_errhandler(made->win, MPI_ERRORS_RETURN);
     /* Empty before anyone reads it: the window that it belongs to is made next, by all ranks together. */
-    *code = MPI_Win_lock(MPI_LOCK_EXCLUSIVE, comm->rank, 0, made->win);
+    *code = MPI_Win_lock(MPI_LOCK_EXCLUSIVE, rank, 0, made->win);
     if (*code == MPI_SUCCESS) {
         made->mine->count = 0;
-        *code = MPI_Win_unlock(comm->rank, made->win);
+        *code = MPI_Win_unlock(rank, made->win);
     }
     if (*code == MPI_SUCCESS) {
-        *code = MPI_Barrier(comm->host);
+        *code = MPI_Barrier(comm);
     }
     if (*code != MPI_SUCCESS) {
         attachments_free(made);

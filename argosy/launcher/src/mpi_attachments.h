@@ -4,8 +4,9 @@
 
 #include "mpi_windows.h"
 
-/* Collective. NULL with the code in *code when it failed on any rank. */
-struct attachments *attachments_make(const struct comm_info *comm, int *code);
+/* Collective over a private communicator of so many ranks, of which the caller is `rank`. NULL with the code in *code when
+ * it failed on any rank. */
+struct attachments *attachments_make(MPI_Comm comm, int size, int rank, int *code);
 void attachments_free(struct attachments *attachments); /* collective */
 
 /* Of this rank: note a region of guest memory, or forget the one that begins there. An error class, or 0. */

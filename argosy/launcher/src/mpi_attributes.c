@@ -103,14 +103,8 @@ static int32_t attribute_set(struct key *key, int code) {
         object = slot == NULL ? 0 : slot_handle(&name##_handles, slot);                                                \
     }
 
-bool attributes_stay;
-
 static int comm_copy(MPI_Comm host, int number, void *extra, void *value, void *copy, int *flag) {
     (void)number;
-    if (attributes_stay) {
-        *flag = 0;
-        return MPI_SUCCESS;
-    }
     HANDLE_OF(comm)
     return copy_attribute(comm_pack(host), object, extra, value, copy, flag);
 }

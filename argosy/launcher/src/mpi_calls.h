@@ -108,6 +108,19 @@ static inline bool view_fits(const struct type_info *element, const struct type_
 int32_t file_deletes(int32_t guest_handle);
 /* Has the node's disk room for a file of that many bytes, and may this process write them? */
 bool file_fits(int32_t guest_handle, MPI_File file, int64_t bytes);
+/* A file has one split collective at a time, and what ends it is of the kind that began it: libraries wait for ever, or
+ * for a request that is none, where that does not hold. */
+enum split {
+    SPLIT_NONE,
+    SPLIT_READ_ALL,
+    SPLIT_READ_AT_ALL,
+    SPLIT_READ_ORDERED,
+    SPLIT_WRITE_ALL,
+    SPLIT_WRITE_AT_ALL,
+    SPLIT_WRITE_ORDERED
+};
+bool split_is(int32_t guest_handle, enum split split);
+void split_set(int32_t guest_handle, enum split split);
 
 /* Is there room for a graph's cumulated degrees and edges, or for the neighbours of a rank? */
 bool graph_fits(const struct comm_info *comm, int32_t most_degrees, int32_t most_edges);

@@ -8,6 +8,7 @@
  */
 #include "mpi_callbacks.h"
 #include "mpi_imports.h"
+#include "mpi_private.h"
 #include "mpi_processes.h"
 #include "mpi_sessions.h"
 #include "mpi_traffic.h"
@@ -51,6 +52,7 @@ static void begin(void) {
     if (MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &bound, &found) == MPI_SUCCESS && found) {
         mpi_tag_upper_bound = *bound;
     }
+    private_begin();
     processes_begin();
 }
 
@@ -110,6 +112,7 @@ IMPORT(MPI_Finalize) {
         return guest_trap("%s: called inside a function that MPI calls", here);
     }
     processes_end();
+    private_end();
     request_finish();
     if (!sessions_keep()) {
         quads_end();

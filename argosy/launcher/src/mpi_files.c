@@ -7,6 +7,7 @@
  * - The name is no link when MPI is called; after that, what was opened is compared with what lies there. A job whose file
  *   was exchanged in between is ended.
  * - MPI never deletes: the launcher does, in that folder.
+ * - Ranks agree, and MPI opens, on a communicator that the guest has no handle of.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,13 +18,15 @@
 #include <unistd.h>
 
 #include "mpi_calls.h"
+#include "mpi_private.h"
 
 enum { FIRST_FOLDER = 64, MOST_TRIES = 64, MOST_DESCRIPTORS = 4096 };
 
 struct file_info {
     int folder;
     bool deletes;
-    MPI_Comm comm; /* of those who have it open, where it is to be deleted; else MPI_COMM_NULL */
+    enum split split; /* what has begun and not ended */
+    MPI_Comm comm; /* of those who have it open, where it is to be deleted; else MPI_COMM_NULL. The guest has no handle. */
     char name[NAME_MAX + 1];
 };
 
@@ -159,27 +162,28 @@ IMPORT(MPI_File_open) {
         return NULL;
     }
     int found = find((uint32_t)v[1].i32, writes, file->name, &class);
-    file->folder = agreed(found, comm->host);
+    int code = private_make(comm, PRIVATE_FILE, &file->comm);
+    file->folder = code == MPI_SUCCESS ? agreed(found, file->comm) : -1;
     if (found >= 0) {
         close(found);
     }
     if (file->folder < 0) {
+        private_free(&file->comm);
         free(file);
+        class = code == MPI_SUCCESS ? class : error_out(code);
         v[0].i32 = refuse_file(MPI_FILE_NULL, here, "filename", class != 0 ? class : ABI_MPI_ERR_NO_SUCH_FILE);
         return NULL;
     }
     char path[NAME_MAX + 64];
     snprintf(path, sizeof path, "/proc/self/fd/%d/%s", file->folder, file->name);
     file->deletes = (mode & MPI_MODE_DELETE_ON_CLOSE) != 0;
-    file->comm = MPI_COMM_NULL;
     bool before[MOST_DESCRIPTORS];
     note_descriptors(before);
     MPI_File made = MPI_FILE_NULL;
-    attributes_stay = true;
-    int code = MPI_File_open(comm->host, path, mode & ~MPI_MODE_DELETE_ON_CLOSE, info, &made);
-    attributes_stay = false;
+    code = MPI_File_open(file->comm, path, mode & ~MPI_MODE_DELETE_ON_CLOSE, info, &made);
     if (code != MPI_SUCCESS) {
         close(file->folder);
+        private_free(&file->comm);
         free(file);
         v[0].i32 = error_out(code);
         return NULL;
@@ -187,10 +191,8 @@ IMPORT(MPI_File_open) {
     if (exchanged(file, before)) {
         return guest_trap("%s: %s was exchanged for another file while it was opened", here, file->name);
     }
-    if (file->deletes) {
-        attributes_stay = true;
-        MPI_Comm_dup(comm->host, &file->comm);
-        attributes_stay = false;
+    if (!file->deletes) {
+        private_free(&file->comm);
     }
     uint32_t handle = file_out(made);
     struct slot *slot = slot_find(&file_handles, handle);
@@ -213,6 +215,10 @@ IMPORT(MPI_File_close) {
         v[0].i32 = refuse_file(MPI_FILE_NULL, here, "fh", ABI_MPI_ERR_FILE);
         return NULL;
     }
+    if (file->split != SPLIT_NONE) {
+        v[0].i32 = refuse_file(host, here, "fh", ABI_MPI_ERR_OTHER);
+        return NULL;
+    }
     int code = MPI_File_close(&host), rank = 0;
     if (code == MPI_SUCCESS) {
         if (file->comm != MPI_COMM_NULL) {
@@ -221,7 +227,7 @@ IMPORT(MPI_File_close) {
                 unlinkat(file->folder, file->name, 0);
             }
             MPI_Barrier(file->comm); /* it is gone when the call returns, whoever asks */
-            MPI_Comm_free(&file->comm);
+            private_free(&file->comm);
         }
         close(file->folder);
         file_drop(handle);
@@ -254,6 +260,18 @@ IMPORT(MPI_File_delete) {
 int32_t file_deletes(int32_t guest_handle) {
     const struct file_info *file = file_find(guest_handle);
     return file != NULL && file->deletes ? ABI_MPI_MODE_DELETE_ON_CLOSE : 0;
+}
+
+bool split_is(int32_t guest_handle, enum split split) {
+    const struct file_info *file = file_find(guest_handle);
+    return file != NULL && file->split == split;
+}
+
+void split_set(int32_t guest_handle, enum split split) {
+    struct file_info *file = file_find(guest_handle);
+    if (file != NULL) {
+        file->split = split;
+    }
 }
 
 bool file_fits(int32_t guest_handle, MPI_File host, int64_t bytes) {

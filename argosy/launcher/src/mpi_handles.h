@@ -88,9 +88,6 @@ struct slot *slot_of_host(struct handles *handles, uint64_t host);
 
 /* Does a function of the guest run for an attribute of this communicator, datatype, window? Then it must stay. */
 bool attributes_in_use(uint64_t host);
-/* Set while MPI makes a window or a file, for which libraries duplicate the communicator: its attributes stay behind,
- * and no function of the guest's hears of it. */
-extern bool attributes_stay;
 
 /* Communicators. */
 struct comm_info {

@@ -28,6 +28,7 @@
 #include <stdarg.h>
 
 #include "mpi_handles.h"
+#include "mpi_private.h"
 #include "mpi_processes.h"
 
 enum { MOST_PROGRAMS = 256, MOST_ARGUMENTS = 8192, MOST_BYTES = 1 << 20, MOST_ERRORS = 1 << 20, MOST_SERVICE = 200 };
@@ -63,7 +64,10 @@ static void __attribute__((format(printf, 2, 3))) tell(const char *function, con
  * the class, if only that of another one, is in `mine`. */
 static bool settled(struct comm_info *comm, int root, struct refusal *mine, int32_t *total, uint32_t codes_at) {
     int32_t said = *total, worst = 0;
-    if (MPI_Bcast(&said, 1, MPI_INT32_T, root, comm->host) != MPI_SUCCESS) {
+    MPI_Comm apart;
+    if (private_make(comm, PRIVATE_PROCESSES, &apart) != MPI_SUCCESS ||
+        MPI_Bcast(&said, 1, MPI_INT32_T, root, apart) != MPI_SUCCESS) {
+        private_free(&apart);
         *mine = (struct refusal){"comm", ABI_MPI_ERR_OTHER};
         return false;
     }
@@ -71,7 +75,9 @@ static bool settled(struct comm_info *comm, int root, struct refusal *mine, int3
     if (mine->argument == NULL && codes_at != 0 && (said < 0 || said > MOST_ERRORS || !room(codes_at, said, 4))) {
         *mine = (struct refusal){"array_of_errcodes", ABI_MPI_ERR_ARG};
     }
-    if (MPI_Allreduce(&mine->class, &worst, 1, MPI_INT32_T, MPI_MAX, comm->host) != MPI_SUCCESS) {
+    int code = MPI_Allreduce(&mine->class, &worst, 1, MPI_INT32_T, MPI_MAX, apart);
+    private_free(&apart);
+    if (code != MPI_SUCCESS) {
         *mine = (struct refusal){"comm", ABI_MPI_ERR_OTHER};
         return false;
     }

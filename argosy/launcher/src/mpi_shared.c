@@ -25,15 +25,15 @@ struct name {
 enum { NAME_WORDS = sizeof(struct name) / sizeof(int64_t) };
 
 /* Are all ranks of the communicator on one node? */
-static bool on_one_node(const struct comm_info *comm) {
+static bool on_one_node(MPI_Comm comm, int all, int rank) {
     MPI_Comm node;
     int size = -1;
-    if (MPI_Comm_split_type(comm->host, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node) != MPI_SUCCESS) {
+    if (MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &node) != MPI_SUCCESS) {
         return false;
     }
     MPI_Comm_size(node, &size);
     MPI_Comm_free(&node);
-    return size == comm->size;
+    return size == all;
 }
 
 static int create(uint64_t bytes, struct name *name) {
@@ -64,22 +64,22 @@ static int open_by(const struct name *name, uint64_t bytes) {
     return file;
 }
 
-int32_t shared_make(const struct comm_info *comm, uint64_t bytes, uint32_t *address) {
-    if (!on_one_node(comm)) {
+int32_t shared_make(MPI_Comm comm, int size, int rank, uint64_t bytes, uint32_t *address) {
+    if (!on_one_node(comm, size, rank)) {
         return ABI_MPI_ERR_RMA_SHARED;
     }
     struct name name = {.file = -1};
-    int file = comm->rank == 0 ? create(bytes, &name) : -1;
-    if (MPI_Bcast(&name, NAME_WORDS, MPI_INT64_T, 0, comm->host) != MPI_SUCCESS) {
+    int file = rank == 0 ? create(bytes, &name) : -1;
+    if (MPI_Bcast(&name, NAME_WORDS, MPI_INT64_T, 0, comm) != MPI_SUCCESS) {
         name.file = -1;
     }
-    if (comm->rank != 0) {
+    if (rank != 0) {
         file = open_by(&name, bytes);
     }
     /* The worst answer of all ranks is everyone's; rank 0's file stays open until all have answered. */
     bool room = pages_take(bytes, address);
     int mine = !room ? 2 : file < 0 || !pages_share(*address, bytes, file) ? 1 : 0, worst = 2;
-    int code = MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MAX, comm->host);
+    int code = MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MAX, comm);
     if (file >= 0) {
         close(file);
     }

@@ -2,7 +2,8 @@
  *
  * Invariants.
  * - Every rank's size and displacement unit are exchanged when a window is made, and never change; a one-sided call is
- *   checked against those of its target before MPI sees it, since the target itself takes no part in it. What is attached
+ *   checked against those of its target before MPI sees it, since the target itself takes no part in it. They are told,
+ *   and the window is made, on a communicator that the guest has no handle of: no guest answers in a launcher's place. What is attached
  *   to a dynamic window changes: see mpi_attachments.c.
  * - The exposed memory is guest memory, which neither moves nor shrinks while the window lives. To the node's MPI every
  *   window but a dynamic one is made by MPI_Win_create over it; what the guest called is kept here, and the predefined
@@ -16,6 +17,7 @@
 #include "mpi_attachments.h"
 #include "mpi_callbacks.h"
 #include "mpi_pages.h"
+#include "mpi_private.h"
 #include "mpi_shared.h"
 
 struct win_info *win_find(int32_t guest_handle) {
@@ -211,9 +213,8 @@ static uint64_t lay_out(struct win_info *made) {
 }
 
 /* The memory of the window and who exposes what: 0, or a class that all ranks get. */
-static int32_t furnish(struct win_info *made, const struct wanted *wanted, const struct comm_info *comm,
-                       MPI_Info info) {
-    struct exposed mine = {.bytes = wanted->bytes, .unit = wanted->unit};
+static int32_t furnish(struct win_info *made, const struct wanted *wanted, MPI_Info info) {
+    struct exposed mine = {.bytes = wanted->bytes, .unit = wanted->unit, .flavor = wanted->flavor};
     made->base = wanted->base;
     if (wanted->flavor == ABI_MPI_WIN_FLAVOR_ALLOCATE) {
         uint64_t bytes = pages_bytes((uint64_t)wanted->bytes);
@@ -228,19 +229,19 @@ static int32_t furnish(struct win_info *made, const struct wanted *wanted, const
     } else if (wanted->flavor == ABI_MPI_WIN_FLAVOR_SHARED) {
         mine.base = apart_wanted(info);
     }
-    _Static_assert(sizeof mine == 3 * sizeof(int64_t), "what is exchanged is what is kept");
-    int code = MPI_Allgather(&mine, 3, MPI_INT64_T, made->exposed, 3, MPI_INT64_T, comm->host);
+    enum { WORDS = sizeof mine / sizeof(int64_t) };
+    int code = MPI_Allgather(&mine, WORDS, MPI_INT64_T, made->exposed, WORDS, MPI_INT64_T, made->comm);
     if (code != MPI_SUCCESS) {
         return error_out(code);
     }
     for (int i = 0; i < made->size; i++) {
-        if (made->exposed[i].bytes < 0) {
-            return ABI_MPI_ERR_NO_MEM;
+        if (made->exposed[i].bytes < 0 || made->exposed[i].flavor != wanted->flavor) {
+            return made->exposed[i].bytes < 0 ? ABI_MPI_ERR_NO_MEM : ABI_MPI_ERR_OTHER;
         }
     }
     if (wanted->flavor == ABI_MPI_WIN_FLAVOR_SHARED) {
         uint64_t bytes = pages_bytes(lay_out(made));
-        int32_t class = shared_make(comm, bytes, &made->pages);
+        int32_t class = shared_make(made->comm, made->size, made->rank, bytes, &made->pages);
         if (class != 0) {
             return class;
         }
@@ -250,11 +251,15 @@ static int32_t furnish(struct win_info *made, const struct wanted *wanted, const
     return 0;
 }
 
-/* Give back what belongs to a window beside its record. */
+/* Give back what belongs to a window beside its record. Its communicator lives as long: MPICH numbers windows by the
+ * context of theirs, which another would get. Once MPI is down there is nothing to tell it. */
 static void unfurnish(struct win_info *win) {
-    if (win->attachments != NULL) {
+    if (win->attachments != NULL && mpi_phase != PHASE_OUTSIDE) {
         attachments_free(win->attachments);
         win->attachments = NULL;
+    }
+    if (mpi_phase != PHASE_OUTSIDE) {
+        private_free(&win->comm);
     }
     if (win->pages_size != 0) {
         pages_give(win->pages, win->pages_size);
@@ -262,18 +267,14 @@ static void unfurnish(struct win_info *win) {
     }
 }
 
-static int create(struct win_info *made, const struct wanted *wanted, const struct comm_info *comm, MPI_Info info) {
-    int code = MPI_SUCCESS;
-    attributes_stay = true;
-    if (wanted->flavor == ABI_MPI_WIN_FLAVOR_DYNAMIC) {
-        made->attachments = attachments_make(comm, &code);
-        code = code == MPI_SUCCESS ? MPI_Win_create_dynamic(info, comm->host, &made->host) : code;
-    } else {
-        code = MPI_Win_create(guest.base + made->base, (MPI_Aint)wanted->bytes, (int)wanted->unit, info, comm->host,
+static int create(struct win_info *made, const struct wanted *wanted, MPI_Info info) {
+    if (wanted->flavor != ABI_MPI_WIN_FLAVOR_DYNAMIC) {
+        return MPI_Win_create(guest.base + made->base, (MPI_Aint)wanted->bytes, (int)wanted->unit, info, made->comm,
                               &made->host);
     }
-    attributes_stay = false;
-    return code;
+    int code;
+    made->attachments = attachments_make(made->comm, made->size, made->rank, &code);
+    return code == MPI_SUCCESS ? MPI_Win_create_dynamic(info, made->comm, &made->host) : code;
 }
 
 static wasm_trap_t *make(wasmtime_val_raw_t *v, struct wanted wanted) {
@@ -293,14 +294,15 @@ static wasm_trap_t *make(wasmtime_val_raw_t *v, struct wanted wanted) {
     made->size = comm->size;
     made->rank = comm->rank;
     made->flavor = wanted.flavor;
-    class = furnish(made, &wanted, comm, info);
+    int code = private_make(comm, PRIVATE_WINDOW, &made->comm);
+    class = code == MPI_SUCCESS ? furnish(made, &wanted, info) : error_out(code);
     if (class != 0) {
         unfurnish(made);
         free(made);
         v[0].i32 = refuse(comm->host, wanted.here, class == ABI_MPI_ERR_RMA_SHARED ? "comm" : "size", class);
         return NULL;
     }
-    int code = create(made, &wanted, comm, info);
+    code = create(made, &wanted, info);
     struct slot *slot = NULL;
     uint32_t handle = code == MPI_SUCCESS ? slot_new(&win_handles, win_pack(made->host), &slot) : 0;
     if (handle == 0) {

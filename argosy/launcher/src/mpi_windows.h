@@ -4,10 +4,10 @@
 
 #include "mpi_buffers.h"
 
-/* What one rank exposes. `base` is, of shared memory, where its part begins in the whole; of a dynamic window, where the
+/* What one rank exposes, and by which sort of call: the ABI's MPI_WIN_FLAVOR_X. `base` is, of shared memory, where its part begins in the whole; of a dynamic window, where the
  * rank's guest memory begins in its own process. */
 struct exposed {
-    int64_t bytes, unit, base;
+    int64_t bytes, unit, base, flavor;
 };
 
 struct attachments;
@@ -16,6 +16,7 @@ enum { WIN_CELLS = 5 }; /* one for each predefined attribute */
 
 struct win_info {
     MPI_Win host;
+    MPI_Comm comm; /* the launchers' own, that it is made on */
     int size, rank;
     int32_t flavor;                  /* the ABI's MPI_WIN_FLAVOR_X */
     uint32_t base;                   /* where the rank's own part is; 0 in a dynamic window */

@@ -180,6 +180,9 @@ REQUESTS = (
     ),
 )
 
+# The accesses to files that are begun and ended.
+_SPLIT = ("read_all", "read_at_all", "read_ordered", "write_all", "write_at_all", "write_ordered")
+
 # What else has to hold when everything has been read: the argument that is wrong otherwise, the condition, the class.
 CONDITIONS: Mapping[str, tuple[str, str, str]] = {
     "MPI_Start": ("request", "request_restarts(request_handle)", "REQUEST"),
@@ -215,6 +218,8 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
     ),
     "MPI_Pack_external": ("datatype", "quads_travel(datatype)", "TYPE"),
     "MPI_File_preallocate": ("size", "file_fits(v[0].i32, fh, {size})", "NO_SPACE"),
+    **{f"MPI_File_{name}_begin": ("fh", "split_is(v[0].i32, SPLIT_NONE)", "OTHER") for name in _SPLIT},
+    **{f"MPI_File_{name}_end": ("fh", f"split_is(v[0].i32, SPLIT_{name.upper()})", "OTHER") for name in _SPLIT},
     "MPI_Unpack_external": ("datatype", "quads_travel(datatype)", "TYPE"),
 }
 
@@ -240,6 +245,7 @@ PASSED: Mapping[tuple[str, str], str] = {
     ("MPI_Status_set_elements_x", "count"): "elements_in(datatype, {count})",
 }
 RESULTS: Mapping[tuple[str, str], str] = {
+    ("MPI_Error_class", "errorclass"): "error_class_of(v[0].i32, errorclass)",
     ("MPI_Get_elements", "count"): "elements_out(datatype, count)",
     ("MPI_File_get_amode", "amode"): "mode_out(constants_file_modes, amode) | file_deletes(v[0].i32)",
     ("MPI_Get_elements_x", "count"): "elements_out(datatype, count)",
@@ -252,6 +258,7 @@ BEFORE: Mapping[str, str] = {
 }
 SETTLE: Mapping[str, str] = {
     "MPI_Comm_split_type": "    if (info != given && info != MPI_INFO_NULL) { MPI_Info_free(&info); }",
+    **{f"MPI_File_{name}_end": "    split_set(v[0].i32, SPLIT_NONE);" for name in _SPLIT},
 }
 
 # What else a success means.
@@ -271,6 +278,7 @@ AFTER: Mapping[str, str] = {
     "MPI_Type_create_struct": "    STRUCT_MADE(newtype_handle, array_of_types_infos, array_of_displacements,"
     " array_of_blocklengths, {count});",
     "MPI_Type_dup": "    type_duplicated(newtype_handle, oldtype);",
+    **{f"MPI_File_{name}_begin": f"    split_set(v[0].i32, SPLIT_{name.upper()});" for name in _SPLIT},
     "MPI_File_get_view": "    type_given(etype_handle);\n    type_given(filetype_handle);",
     "MPI_Pack_external": "    quads_packed(outbuf, position, {incount}, datatype);",
     "MPI_Session_get_info": "    threads_honest(info_used);",

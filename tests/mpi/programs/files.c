@@ -38,8 +38,13 @@ static void shares(void) {
     MPI_File_read_at_all_begin(file, (MPI_Offset)rank * sizeof mine, got, 2, MPI_INT);
     MPI_File_read_at_all_end(file, got, &status);
     CHECK_IS(got[1], -rank);
-    MPI_File_write_all_begin(file, mine, 0, MPI_INT);
-    MPI_File_write_all_end(file, mine, &status);
+    CHECK_IS(class_of(MPI_File_write_all_end(file, mine, &status)), MPI_ERR_OTHER);
+    CHECK_IS(MPI_File_write_all_begin(file, mine, 0, MPI_INT), MPI_SUCCESS);
+    CHECK_IS(class_of(MPI_File_read_all_begin(file, mine, 0, MPI_INT)), MPI_ERR_OTHER); /* one at a time */
+    CHECK_IS(class_of(MPI_File_read_all_end(file, mine, &status)), MPI_ERR_OTHER);
+    MPI_File same = file;
+    CHECK_IS(class_of(MPI_File_close(&same)), MPI_ERR_OTHER);
+    CHECK_IS(MPI_File_write_all_end(file, mine, &status), MPI_SUCCESS);
     int atomic = 9;
     CHECK_IS(MPI_File_set_atomicity(file, 1), MPI_SUCCESS);
     MPI_File_get_atomicity(file, &atomic);
@@ -61,9 +66,11 @@ static void modes(void) {
     CHECK_IS(class_of(MPI_File_preallocate(file, (MPI_Offset)1 << 51)), MPI_ERR_NO_SPACE);
     MPI_File_get_size(file, &bytes);
     CHECK_IS(bytes, 0);
+    MPI_Barrier(MPI_COMM_WORLD); /* else one rank sees what another has already begun to do */
     CHECK_IS(MPI_File_preallocate(file, 5000), MPI_SUCCESS);
     MPI_File_get_size(file, &bytes);
     CHECK_IS(bytes, 5000);
+    MPI_Barrier(MPI_COMM_WORLD);
     CHECK_IS(MPI_File_set_size(file, 12), MPI_SUCCESS);
     MPI_File_get_size(file, &bytes);
     CHECK_IS(bytes, 12);
