@@ -43,7 +43,7 @@ def settings() -> tuple[tuple[object, str, object], ...]:
         (build, "_compile_flags", flags),
         (build, "_FLAGS", (*plain_flags, "-DARGOSY_SANITIZED")),
         # The launcher's own check of what the node has would start without the sanitizers' libraries.
-        (run, "check", lambda executable, entry: None),
+        (run, "check", lambda *arguments: None),
     )
 
 
