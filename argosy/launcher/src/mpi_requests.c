@@ -42,6 +42,9 @@ void request_started(int32_t guest_handle) {
     struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
     if (slot != NULL) {
         slot->active = true;
+        if (slot->sort == REQUEST_RESTARTS) {
+            slot->parts = 0;
+        }
         if (slot->given != NULL) {
             memset(slot->given, 0, (size_t)slot->parts);
         }
@@ -83,7 +86,14 @@ void request_finish(void) {
 
 bool request_cancels(int32_t guest_handle) {
     struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
-    return slot != NULL && (slot->sort <= REQUEST_GENERAL || slot->sort == REQUEST_RESTARTS);
+    if (slot == NULL || (slot->sort > REQUEST_GENERAL && slot->sort != REQUEST_RESTARTS)) {
+        return false;
+    }
+    bool first = slot->sort == REQUEST_GENERAL || slot->parts == 0;
+    if (slot->sort != REQUEST_GENERAL) {
+        slot->parts = 1; /* cancelled: Open MPI 4.1 crashes when it is again */
+    }
+    return first;
 }
 
 bool request_parts(int32_t guest_handle, bool gives, int32_t low, int32_t high) {

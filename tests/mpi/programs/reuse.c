@@ -83,6 +83,11 @@ static void requests(void) {
     CHECK(MPI_Cancel(&request) == MPI_ERR_REQUEST);
     CHECK(MPI_Wait(&request, MPI_STATUS_IGNORE) == MPI_SUCCESS && request == MPI_REQUEST_NULL);
 
+    /* What is cancelled is cancelled once. */
+    MPI_Irecv(&key, 1, MPI_INT, 0, 3, MPI_COMM_SELF, &request);
+    CHECK(MPI_Cancel(&request) == MPI_SUCCESS && MPI_Cancel(&request) == MPI_ERR_REQUEST);
+    CHECK(MPI_Wait(&request, MPI_STATUS_IGNORE) == MPI_SUCCESS);
+
     /* A receive that is too short is over, and so is its handle. It comes second: Open MPI 4.1 forgets the error of one
      * that waits for a message of its own process. */
     int few = 0, many[4] = {1, 2, 3, 4};
