@@ -22,7 +22,7 @@ def _explained(tally: fuzz.Tally) -> str:
 def test_no_sequence_ends_the_launcher(library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARGOSY_MPICC", "")
     aimed = fuzz.target(library)
-    tally = fuzz.fuzz(aimed, seed=1, seconds=60, sequences=24, length=80, save=tmp_path)
+    tally = fuzz.fuzz(aimed, seed=1, seconds=60, sequences=40, length=80, save=tmp_path)
     assert tally.findings == [], _explained(tally)
     assert tally.ended["done"] >= 12, tally.ended
     assert len(tally.succeeded) > FEWEST_IMPORTS
