@@ -37,6 +37,9 @@ static bool holds(MPI_Datatype type, enum type_trouble trouble, bool part) {
     bool found = numbers == NULL || places == NULL || counts == NULL || parts == NULL;
     if (!found && MPI_Type_get_contents_c(type, integers, addresses, larges, types, numbers, places, counts, parts) ==
                       MPI_SUCCESS) {
+        for (int i = 1; trouble == NOT_EXTERNAL && combiner == MPI_COMBINER_STRUCT && i <= numbers[0]; i++) {
+            found = found || numbers[i] == 0;
+        }
         for (MPI_Count i = 0; i < types; i++) {
             found = found || holds(parts[i], trouble, true);
             if (MPI_Type_get_envelope_c(parts[i], &integers, &addresses, &larges, &(MPI_Count){0}, &combiner) ==
@@ -61,8 +64,15 @@ bool type_holds(MPI_Datatype type, enum type_trouble trouble) { /* libraries tha
 #endif
 
 bool type_of_fortran(MPI_Datatype type) {
-    int integers, addresses, types, combiner;
-    return MPI_Type_get_envelope(type, &integers, &addresses, &types, &combiner) == MPI_SUCCESS &&
+    int combiner;
+#if HAVE_MPI_Type_get_envelope_c /* the other one is an error for a type of large counts */
+    MPI_Count integers, addresses, larges, types;
+    int code = MPI_Type_get_envelope_c(type, &integers, &addresses, &larges, &types, &combiner);
+#else
+    int integers, addresses, types;
+    int code = MPI_Type_get_envelope(type, &integers, &addresses, &types, &combiner);
+#endif
+    return code == MPI_SUCCESS &&
            (combiner == MPI_COMBINER_F90_REAL || combiner == MPI_COMBINER_F90_COMPLEX ||
             combiner == MPI_COMBINER_F90_INTEGER);
 }

@@ -99,10 +99,16 @@ static inline bool distributions_in(int *values, int64_t count, bool kinds) {
 /* Libraries end the job when an offset with what lies there exceeds the system's: 4 PiB are enough. */
 #define FILE_LIMIT ((int64_t)1 << 52)
 
-/* A file's view is made of whole elements, and an element is something: libraries divide by its size. */
+/* A file's view is made of whole elements, and an element is something: libraries divide by its size. Nothing of either
+ * lies before its beginning (MPI 5.0, section 14.1.1): ROMIO looks for it without end. */
 static inline bool view_fits(const struct type_info *element, const struct type_info *file) {
-    return element->size > 0 && file->size % element->size == 0;
+    return element->size > 0 && file->size % element->size == 0 && element->true_lower >= 0 && file->true_lower >= 0;
 }
+
+/* `info` for a file, or a copy of it without the hints whose value makes no sense, which the standard has ignored and
+ * ROMIO believes; to be freed with what it was made of. */
+MPI_Info file_hints(MPI_Info info);
+void file_hints_free(MPI_Info kept, MPI_Info given);
 
 /* The bits of an access mode that the launcher sees to, and MPI does not know of. */
 int32_t file_deletes(int32_t guest_handle);
@@ -129,8 +135,8 @@ bool neighbors_fit(const struct comm_info *comm, int32_t rank, int32_t most);
 enum { MOST_DIMENSIONS = 20 }; /* MPICH's, which it forgets where few of more are to be chosen */
 
 /* What MPICH 5.0 does not expect of a datatype or its parts: MPI_FLOAT_INT in MPI_Get_elements, by whose elements' size
- * it divides (by itself it is counted as two integers, pair_in); large counts in MPI_Pack_external_size, and parts that
- * hold nothing. */
+ * it divides (by itself it is counted as two integers, pair_in); large counts in MPI_Pack_external_size, and parts and
+ * blocks that hold nothing. */
 enum type_trouble { CUT_SHORT, NOT_EXTERNAL };
 bool type_holds(MPI_Datatype type, enum type_trouble trouble);
 /* Was it given by a MPI_Type_create_f90_*? Such a one stays, and MPICH frees it again at its end. */

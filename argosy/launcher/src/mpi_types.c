@@ -146,6 +146,12 @@ static enum quads quads_of(MPI_Datatype host, bool *bounded) {
     if (known != 0) {
         return type_find(known) == NULL ? NO_QUADS : type_find(known)->quads;
     }
+#if HAVE_MPI_Type_get_envelope_c /* the other one is an error for a type of large counts, and so are its contents */
+    MPI_Count have[4];
+    if (MPI_Type_get_envelope_c(host, &have[0], &have[1], &have[2], &have[3], &combiner) != MPI_SUCCESS || have[2] > 0) {
+        return NO_QUADS;
+    }
+#endif
     if (MPI_Type_get_envelope(host, &integers, &addresses, &types, &combiner) != MPI_SUCCESS || types == 0) {
         return NO_QUADS;
     }

@@ -251,12 +251,18 @@ RESULTS: Mapping[tuple[str, str], str] = {
     ("MPI_Get_elements_x", "count"): "elements_out(datatype, count)",
 }
 
+_FILE_HINTS = "    MPI_Info given = info;\n    info = file_hints(given);"
+
 # What else happens ahead of MPI's call, and after it in any case. MPICH 5.0
 # sets the hints of a communicator even where it makes none.
 BEFORE: Mapping[str, str] = {
+    "MPI_File_set_view": _FILE_HINTS,
+    "MPI_File_set_info": _FILE_HINTS,
     "MPI_Comm_split_type": "    MPI_Info given = info;\n    info = split_info(split_type, given);",
 }
 SETTLE: Mapping[str, str] = {
+    "MPI_File_set_view": "    file_hints_free(info, given);",
+    "MPI_File_set_info": "    file_hints_free(info, given);",
     "MPI_Comm_split_type": "    if (info != given && info != MPI_INFO_NULL) { MPI_Info_free(&info); }",
     **{f"MPI_File_{name}_end": "    split_set(v[0].i32, SPLIT_NONE);" for name in _SPLIT},
 }
