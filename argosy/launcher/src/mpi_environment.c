@@ -112,8 +112,8 @@ IMPORT(MPI_Finalize) {
         return guest_trap("%s: called inside a function that MPI calls", here);
     }
     processes_end();
-    private_end();
     request_finish();
+    private_end();
     if (!sessions_keep()) {
         quads_end();
     }

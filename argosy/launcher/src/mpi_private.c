@@ -29,6 +29,11 @@ void private_end(void) {
     }
 }
 
+bool private_any(bool here) {
+    int mine = here, all = 1;
+    return copy == MPI_COMM_NULL || MPI_Allreduce(&mine, &all, 1, MPI_INT, MPI_MAX, copy) != MPI_SUCCESS || all != 0;
+}
+
 /* Is every process of the group in this one's world? */
 static bool in_world(MPI_Group group) {
     MPI_Group world, others;

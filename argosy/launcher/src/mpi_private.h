@@ -7,6 +7,9 @@
 void private_begin(void); /* collective over MPI_COMM_WORLD, just after MPI_Init */
 void private_end(void);   /* collective too, just before MPI_Finalize */
 
+/* Is it so on any rank of the world? Collective over it; true where that cannot be asked. */
+bool private_any(bool here);
+
 /* What ranks speak about on it. Those who are in calls of different kinds never meet. */
 enum private_kind { PRIVATE_WINDOW = 1, PRIVATE_FILE, PRIVATE_PROCESSES };
 /* Collective over an intracommunicator of the guest's: the same ranks in the same order, of which it has no handle. The

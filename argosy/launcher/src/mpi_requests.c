@@ -9,10 +9,11 @@
  *   function of a generalized request makes name what the call below it is working on: `batches` lists those.
  * - A request that restarts is `active` from its start until a call has completed it. Libraries do not look whether it is
  *   when it is started again, freed, or given a partition once more, and end in their own assertions: we do.
- * - A request that gives partitions is never freed on the node, only forgotten: who takes them has its address in the
- *   sender's memory from the first handshake on, and MPICH writes there at whatever start of the receiver's.
+ * - A request that gives partitions is freed on the node at the end only: who takes them has its address in the sender's
+ *   memory from the first handshake on, and MPICH writes there at whatever start of the receiver's.
  */
 #include "mpi_buffers.h"
+#include "mpi_private.h"
 
 enum { FEW = 256 }; /* what a batch has room for on the stack: windows of 64 each way, and more */
 
@@ -69,8 +70,42 @@ static bool settles(struct slot *slot) {
     return flag;
 }
 
+/* Senders of partitions that the guest has freed, until no receiver is left on any rank. */
+static MPI_Request *senders;
+static size_t sender_count, sender_room;
+
+static void keep_sender(MPI_Request host) {
+    if (sender_count == sender_room) {
+        size_t more = sender_room == 0 ? 16 : 2 * sender_room;
+        MPI_Request *grown = realloc(senders, more * sizeof *grown);
+        if (grown == NULL) {
+            return; /* then it is lost, and no harm done */
+        }
+        senders = grown;
+        sender_room = more;
+    }
+    senders[sender_count++] = host;
+}
+
+static void free_senders(void) {
+    bool receiver = false;
+    for (uint32_t i = 0; i < request_handles.used; i++) {
+        const struct slot *slot = &request_handles.slots[i];
+        receiver |= slot->references != 0 && slot->sort == REQUEST_TAKES_PARTS;
+    }
+    if (!private_any(receiver)) {
+        for (size_t i = 0; i < sender_count; i++) {
+            MPI_Request_free(&senders[i]);
+        }
+    }
+    free(senders);
+    senders = NULL;
+    sender_count = sender_room = 0;
+}
+
 void request_finish(void) {
     enum { ROUNDS = 1000 };
+    free_senders();
     for (uint32_t i = 0; i < request_handles.used; i++) {
         struct slot *slot = &request_handles.slots[i];
         MPI_Request host = request_unpack(slot->host);
@@ -163,7 +198,12 @@ IMPORT(MPI_Request_free) {
         return NULL;
     }
     MPI_Request host = request_unpack(slot->host);
-    int code = slot->sort == REQUEST_GIVES_PARTS ? MPI_SUCCESS : MPI_Request_free(&host);
+    int code = MPI_SUCCESS;
+    if (slot->sort == REQUEST_GIVES_PARTS) {
+        keep_sender(host);
+    } else {
+        code = MPI_Request_free(&host);
+    }
     if (code == MPI_SUCCESS || host == MPI_REQUEST_NULL) {
         (may_be_active ? request_forget : request_drop)(handle);
         put32(at, ABI_MPI_REQUEST_NULL);
