@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from needs import need
 
 from argosy.cli import main
 from argosy.cli.arguments import grammar
@@ -246,7 +248,8 @@ def test_doctor_says_which_launcher_a_run_uses_and_why(tmp_path: Path) -> None:
 
 
 def test_doctor_says_that_zig_compiles_where_there_is_no_compiler(tmp_path: Path) -> None:
-    pytest.importorskip("ziglang", reason="needs ziglang: pip install 'argosy[node]'")
+    if importlib.util.find_spec("ziglang") is None:
+        need("ziglang", "pip install 'argosy[node]'")
     (tmp_path / "sh").symlink_to("/bin/sh")
     (tmp_path / "include").mkdir()
     (tmp_path / "include/mpi.h").write_text('#define MPICH_VERSION "4.3.1"\n')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -41,7 +42,8 @@ def test_processes_that_ask_at_once_get_one_build(tmp_path: Path) -> None:
 
 
 def test_a_node_without_a_compiler_builds_with_zig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("ziglang", reason="needs ziglang: pip install 'argosy[node]'")
+    if importlib.util.find_spec("ziglang") is None:
+        need("ziglang", "pip install 'argosy[node]'")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
     executable = build.launcher(None)
@@ -146,7 +148,8 @@ def test_a_launcher_is_built_again_when_its_library_changes(tmp_path: Path) -> N
 
 
 def test_zig_builds_the_mpi_glue_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("ziglang", reason="needs ziglang: pip install 'argosy[node]'")
+    if importlib.util.find_spec("ziglang") is None:
+        need("ziglang", "pip install 'argosy[node]'")
     (tmp_path / "bin").mkdir()
     for tool in ("sh", "dirname", "readlink", "sed", "expr"):  # what an mpicc is made of
         (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)))
