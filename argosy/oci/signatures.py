@@ -9,6 +9,7 @@ from argosy.model.artifact import Description
 from argosy.model.digest import Digest
 from argosy.model.manifest import MANIFEST, Manifest
 from argosy.model.reference import Reference, check_repository
+from argosy.oci.attestations import add_bundle, read_bundles
 from argosy.oci.merge import merge
 from argosy.oci.registry import NotFoundError, Registry, StoredManifest, small_blob
 from argosy.sign import bundle, cosign
@@ -36,7 +37,11 @@ def signed_name(reference: Reference, manifest: StoredManifest, repository: str 
 
 def read_signatures(registry: Registry, digest: Digest) -> list[SignatureEntry]:
     """The signatures that are stored for the manifest `digest`, none of them checked: cosign's `.sig` and bundles."""
-    return _simple_signatures(registry, digest) + _bundles(registry, digest)
+    bundles: list[SignatureEntry] = []
+    for envelope in read_bundles(registry, digest, signatures=True):
+        with contextlib.suppress(ArgosyError):
+            bundles.append(bundle.entry(envelope))
+    return _simple_signatures(registry, digest) + bundles
 
 
 def _simple_signatures(registry: Registry, digest: Digest) -> list[SignatureEntry]:
@@ -54,25 +59,19 @@ def _signatures_in(registry: Registry, stored: StoredManifest) -> list[Signature
     ]
 
 
-def _bundles(registry: Registry, digest: Digest) -> list[SignatureEntry]:
-    """Signatures in bundles that refer to the artifact; attestations and what cannot be read are passed over."""
-    found: list[SignatureEntry] = []
-    referrers = registry.referrers(digest, bundle.BUNDLE)
-    if len(referrers) > cosign.MOST_SIGNATURES:
-        raise ArgosyError(f"{registry.name}: {len(referrers)} bundles refer to {digest}; so many are not read")
-    for referrer in referrers:
-        if referrer.annotations.get(bundle.PREDICATE_ANNOTATION, bundle.SIGN_PREDICATE) != bundle.SIGN_PREDICATE:
-            continue
-        manifest = Manifest.parse(registry.manifest(referrer.digest).data)
-        for layer in manifest.layers[:1]:
-            data = small_blob(registry, layer, limit=bundle.LARGEST_BUNDLE)
-            with contextlib.suppress(ArgosyError):
-                found.append(bundle.entry(data))
-    return found
+def sign_artifact(registry: Registry, *, identity: str, digest: Digest, key: PrivateKey) -> bool:
+    """Sign the manifest `digest` as `identity`, and store the signature in both of cosign's forms.
+
+    cosign 2 looks at `.sig` alone, cosign 3 only where no bundle refers to the artifact, not even an attestation. False
+    when signatures by this key that say the same are there already.
+    """
+    signed = bundle.sign(key, identity=identity, digest=digest)
+    bundled = add_bundle(registry, digest=digest, envelope=signed, predicate_type=bundle.SIGN_PREDICATE, key=key)
+    return add_signature(registry, identity=identity, digest=digest, key=key) or bundled
 
 
 def add_signature(registry: Registry, *, identity: str, digest: Digest, key: PrivateKey) -> bool:
-    """Sign the manifest `digest` as `identity` and store the signature beside those that are there.
+    """Sign the manifest `digest` as `identity` and store the signature as `.sig`, beside those that are there.
 
     False when a signature by this key that says the same is there already.
     """

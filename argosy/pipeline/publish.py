@@ -15,7 +15,7 @@ from argosy.model.reference import Reference
 from argosy.oci.open import open_registry
 from argosy.oci.pack import pack
 from argosy.oci.push import push
-from argosy.oci.signatures import add_signature, signed_name
+from argosy.oci.signatures import sign_artifact, signed_name
 from argosy.sign.keys import PrivateKey, generate, load_private
 
 
@@ -91,5 +91,5 @@ def publish(
     identity = None
     if key is not None:
         identity = signed_name(reference, registry.manifest(digest), repository)
-        add_signature(registry, identity=identity, digest=digest, key=key)
+        sign_artifact(registry, identity=identity, digest=digest, key=key)
     return Published(reference=reference.at(digest), digest=digest, wasm=packed.layer.digest, identity=identity)

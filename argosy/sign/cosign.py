@@ -1,5 +1,7 @@
 """cosign's signatures: a simple-signing payload, kept as a layer of the manifest tagged `sha256-<hex>.sig`.
 
+Attestations, as cosign 2 keeps them, are layers of the one tagged `sha256-<hex>.att`.
+
 Source: cosign's specs/SIGNATURE_SPEC.md and containers/image's "Simple signing" payload.
 """
 
@@ -14,6 +16,7 @@ from argosy.errors import ArgosyError
 from argosy.model import strict_json
 from argosy.model.digest import Digest
 from argosy.model.manifest import Descriptor, Manifest
+from argosy.sign.dsse import ENVELOPE, Envelope
 from argosy.sign.keys import PrivateKey
 
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
@@ -21,6 +24,7 @@ SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 LARGEST_PAYLOAD = 65536
 MOST_SIGNATURES = 64  # more would only keep a verifier busy (CVE-2024-29902)
 
+_PREDICATE_ANNOTATION = "predicateType"
 _TYPE = "cosign container image signature"
 _IMAGE_CONFIG = "application/vnd.oci.image.config.v1+json"
 
@@ -58,6 +62,11 @@ class SignatureManifest:
 def signature_tag(digest: Digest) -> str:
     """The tag under which the signatures of the manifest `digest` are kept."""
     return f"{digest.algorithm}-{digest.hex}.sig"
+
+
+def attestation_tag(digest: Digest) -> str:
+    """The tag under which cosign 2 keeps the attestations of the manifest `digest`."""
+    return f"{digest.algorithm}-{digest.hex}.att"
 
 
 def companion_tags(digest: Digest) -> tuple[str, ...]:
@@ -120,6 +129,20 @@ def append(existing: bytes | None, entry: SignatureEntry) -> SignatureManifest:
     return _with_layers((*layers, layer), (entry.payload,))
 
 
+def append_attestation(existing: bytes | None, envelope: Envelope, predicate_type: str) -> SignatureManifest:
+    """The manifest of attestations, as cosign 2 keeps it, with one more; `existing` as for `append`."""
+    layers = () if existing is None else Manifest.parse(existing, what="the attestations' manifest").layers
+    data = envelope.to_bytes()
+    layer = Descriptor(
+        media_type=ENVELOPE,
+        digest=Digest.of(data),
+        size=len(data),
+        # cosign takes the annotation for what tells its layers, and leaves its text empty: the envelope is signed.
+        annotations={SIGNATURE_ANNOTATION: "", _PREDICATE_ANNOTATION: predicate_type},
+    )
+    return _with_layers((*layers, layer), (data,))
+
+
 def union(first: bytes, second: bytes) -> SignatureManifest | None:
     """The manifest of the signatures (or attestations) in both; None where the first one holds them all."""
     layers, others = (Manifest.parse(one, what="the signatures' manifest").layers for one in (first, second))
@@ -144,6 +167,13 @@ def _with_layers(layers: tuple[Descriptor, ...], payloads: tuple[bytes, ...]) ->
         config=Descriptor(media_type=_IMAGE_CONFIG, digest=Digest.of(config), size=len(config)), layers=layers
     )
     return SignatureManifest(manifest=manifest.to_bytes(), config=config, payloads=payloads)
+
+
+def attestation_layers(manifest: Manifest) -> list[Descriptor]:
+    """Each layer that claims to be an attestation. Raises ArgosyError as `signature_layers` does."""
+    if len(manifest.layers) > MOST_SIGNATURES:
+        raise ArgosyError(f"{len(manifest.layers)} attestations are stored; more than {MOST_SIGNATURES} are not read")
+    return [layer for layer in manifest.layers if layer.media_type == ENVELOPE]
 
 
 def signature_layers(manifest: Manifest) -> list[tuple[Descriptor, bytes]]:

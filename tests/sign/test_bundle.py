@@ -14,7 +14,7 @@ from artifacts import key
 from argosy.errors import ArgosyError
 from argosy.model.digest import Digest
 from argosy.model.policy import KeyFile, Policy, Rule
-from argosy.sign import bundle
+from argosy.sign import bundle, dsse
 from argosy.sign.keys import PrivateKey
 from argosy.sign.trust import Trust
 from argosy.sign.verify import Verdict, verify
@@ -37,7 +37,7 @@ def mate(tmp_path_factory: pytest.TempPathFactory) -> PrivateKey:
 
 def made(mate: PrivateKey, statement: dict[str, Any], kind: str = bundle.IN_TOTO, **changes: Any) -> bytes:
     payload = json.dumps(statement).encode()
-    signature = mate.sign(bundle.pre_authentication_encoding(kind, payload))
+    signature = mate.sign(dsse.pre_authentication_encoding(kind, payload))
     envelope = {
         "payload": base64.b64encode(payload).decode(),
         "payloadType": kind,
@@ -52,12 +52,12 @@ def judged(mate: PrivateKey, data: bytes, *, unnamed: bool = True, repository: s
     rule = Rule(match="registry.example.org/*", keys=("mate",), unnamed=unnamed)
     policy = Policy(source="policy.toml", keys=(KeyFile(name="mate", file="mate.pub"),), rules=(rule,))
     trust = Trust(policy=policy, keys={"mate": mate.public})
-    return verify(trust, repository=repository, digest=DIGEST, signatures=[bundle.entry(data)])
+    return verify(trust, repository=repository, digest=DIGEST, signatures=[bundle.entry(bundle.envelope(data))])
 
 
 def test_the_bytes_that_are_signed_are_those_of_the_specification() -> None:
     # The example of DSSE's protocol.md.
-    encoded = bundle.pre_authentication_encoding("http://example.com/HelloWorld", b"hello world")
+    encoded = dsse.pre_authentication_encoding("http://example.com/HelloWorld", b"hello world")
     assert encoded == b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
 
 
@@ -87,6 +87,7 @@ def test_another_statement_is_refused(mate: PrivateKey, change: dict[str, Any]) 
 def test_the_envelope_must_be_whole(mate: PrivateKey) -> None:
     good = made(mate, STATEMENT)
     for wrong in (
+        made(mate, STATEMENT, kind="täxt"),
         made(mate, STATEMENT, kind="application/vnd.other+json"),
         made(mate, STATEMENT, mediaType="application/vnd.dev.sigstore.bundle.v0.1+json"),
         made(mate, STATEMENT, verificationMaterial={"certificate": {}}),
@@ -95,11 +96,11 @@ def test_the_envelope_must_be_whole(mate: PrivateKey) -> None:
         good.replace(b'"sig": "', b'"sig": "!'),
     ):
         with pytest.raises(ArgosyError, match="bundle"):
-            bundle.entry(wrong)
+            bundle.entry(bundle.envelope(wrong))
 
 
 def test_a_signature_over_the_bare_payload_is_refused(mate: PrivateKey) -> None:
-    entry = bundle.entry(made(mate, STATEMENT))
+    entry = bundle.entry(bundle.envelope(made(mate, STATEMENT)))
     bare = replace(entry, signature=mate.sign(entry.payload))
     assert mate.public.accepts(entry.signature, entry.signed)
     assert not mate.public.accepts(bare.signature, bare.signed)

@@ -1,0 +1,111 @@
+"""Attestations where the artifact is: bundles that refer to it, and cosign 2's manifest at the tag `sha256-<hex>.att`.
+
+cosign 3 looks for the bundles and, only where there are none at all, for the tag; cosign 2 looks for the tag alone. So
+each attestation is stored in both forms.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from argosy.errors import ArgosyError
+from argosy.model.digest import Digest
+from argosy.model.manifest import MANIFEST, Manifest
+from argosy.oci.attach import attach
+from argosy.oci.merge import merge
+from argosy.oci.registry import NotFoundError, Registry, StoredManifest, small_blob
+from argosy.sign import attestation, bundle, cosign, dsse
+from argosy.sign.attestation import Statement
+from argosy.sign.dsse import Envelope
+from argosy.sign.keys import PrivateKey, PublicKey
+
+
+def read_attestations(registry: Registry, digest: Digest) -> list[Envelope]:
+    """The envelopes of statements that are stored for the manifest `digest`, none of them checked, each once.
+
+    For `argosy.sign.attestation.verify`. What cannot be read as an envelope is passed over. Raises ArgosyError when
+    there are more than a verifier should look at.
+    """
+    return list(dict.fromkeys((*read_bundles(registry, digest), *_tagged(registry, _stored(registry, digest)))))
+
+
+def read_bundles(registry: Registry, digest: Digest, *, signatures: bool = False) -> list[Envelope]:
+    """The envelopes in the bundles that refer to the manifest `digest`: attestations, or cosign's `signatures`.
+
+    Which it is, is the word of the bundle's annotation, or both where it has none: only the signed payload tells.
+    """
+    referrers = registry.referrers(digest, bundle.BUNDLE)
+    if len(referrers) > cosign.MOST_SIGNATURES:
+        raise ArgosyError(f"{registry.name}: {len(referrers)} bundles refer to {digest}; so many are not read")
+    found = []
+    for referrer in referrers:
+        kind = referrer.annotations.get(bundle.PREDICATE_ANNOTATION)
+        if kind is not None and (kind == bundle.SIGN_PREDICATE) != signatures:
+            continue
+        manifest = Manifest.parse(registry.manifest(referrer.digest).data)
+        for layer in manifest.layers[:1]:
+            data = small_blob(registry, layer, limit=bundle.LARGEST_BUNDLE)
+            with contextlib.suppress(ArgosyError):
+                found.append(bundle.envelope(data))
+    return found
+
+
+def add_attestation(registry: Registry, *, digest: Digest, statement: Statement, key: PrivateKey) -> bool:
+    """Sign a statement about the manifest `digest` and store it beside those that are there.
+
+    False when the same statement by this key is there already, in both forms.
+    """
+    envelope = attestation.sign(key, statement)
+    bundled = add_bundle(registry, digest=digest, envelope=envelope, predicate_type=statement.predicate_type, key=key)
+
+    def change(stored: StoredManifest | None) -> tuple[bytes, str] | None:
+        if _holds(_tagged(registry, stored), envelope, key.public):
+            return None
+        new = cosign.append_attestation(None if stored is None else stored.data, envelope, statement.predicate_type)
+        manifest = Manifest.parse(new.manifest)
+        registry.put_blob(manifest.config, new.config, lambda amount: None)
+        for payload in new.payloads:
+            registry.put_blob(manifest.layers[-1], payload, lambda amount: None)
+        return new.manifest, MANIFEST
+
+    tagged = merge(registry, cosign.attestation_tag(digest), change)
+    return bundled or tagged
+
+
+def add_bundle(registry: Registry, *, digest: Digest, envelope: Envelope, predicate_type: str, key: PrivateKey) -> bool:
+    """Store an envelope that `key` signed as a bundle that refers to the manifest `digest`; False when it is there."""
+    signatures = predicate_type == bundle.SIGN_PREDICATE
+    if _holds(read_bundles(registry, digest, signatures=signatures), envelope, key.public):
+        return False
+    annotations = {bundle.CONTENT_ANNOTATION: "dsse-envelope", bundle.PREDICATE_ANNOTATION: predicate_type}
+    content = bundle.to_bytes(envelope, key.public)
+    attach(registry, digest, artifact_type=bundle.BUNDLE, content=content, annotations=annotations)
+    return True
+
+
+def _holds(stored: list[Envelope], envelope: Envelope, key: PublicKey) -> bool:
+    """Whether one that says the same, by this key, is among those that are stored."""
+    return any(
+        one.payload == envelope.payload and one.payload_type == envelope.payload_type and one.accepted_by(key)
+        for one in stored
+    )
+
+
+def _tagged(registry: Registry, stored: StoredManifest | None) -> list[Envelope]:
+    if stored is None:
+        return []
+    what = f"{registry.name}: the manifest of attestations"
+    manifest = Manifest.parse(stored.data, media_type=stored.descriptor.media_type, what=what)
+    found = []
+    for layer in cosign.attestation_layers(manifest):
+        data = small_blob(registry, layer, limit=bundle.LARGEST_BUNDLE)
+        with contextlib.suppress(ArgosyError):
+            found.append(dsse.read(data, what))
+    return found
+
+
+def _stored(registry: Registry, digest: Digest) -> StoredManifest | None:
+    try:
+        return registry.manifest(cosign.attestation_tag(digest))
+    except NotFoundError:
+        return None

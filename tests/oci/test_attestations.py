@@ -1,0 +1,88 @@
+"""Attestations are stored beside the artifact in both of cosign's forms, and found again, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from artifacts import Harbour, harbour
+from registry_server import RegistryServer
+
+from argosy.model.digest import Digest
+from argosy.model.manifest import Manifest
+from argosy.model.reference import Reference
+from argosy.oci.attestations import add_attestation, read_attestations
+from argosy.oci.copy import copy
+from argosy.oci.layout import Layout
+from argosy.oci.open import open_registry
+from argosy.oci.signatures import read_signatures, sign_artifact
+from argosy.sign import attestation, bundle, cosign
+from argosy.sign.attestation import Statement, Subject
+from argosy.sign.verify import verify
+
+KIND = "https://example.org/weather/v1"
+
+
+@pytest.fixture(params=["registry", "folder"])
+def port(request: pytest.FixtureRequest, tmp_path: Path, open_server: RegistryServer) -> Iterator[Harbour]:
+    name = tmp_path.name.replace("_", "-").strip("-")
+    place = f"{open_server.host}/attest/{name}" if request.param == "registry" else f"oci:{tmp_path / 'layout'}"
+    yield harbour(tmp_path, f"{place}:1.0", cargo=name.encode())
+
+
+def statement(digest: Digest, weather: str) -> Statement:
+    return Statement(subjects=(Subject(digest=digest),), predicate_type=KIND, predicate={"weather": weather})
+
+
+def weathers(port: Harbour) -> list[object]:
+    found = read_attestations(port.registry, port.digest)
+    report = attestation.verify(found, digest=port.digest, keys={"mate": port.key.public})
+    assert report.refused == ()
+    assert len(report.attestations) == len(found)
+    return [one.predicate["weather"] for one in report.attestations]
+
+
+def test_attestations_are_found_again_each_once(port: Harbour) -> None:
+    for weather, new in (("fair", True), ("foul", True), ("fair", False)):
+        said = statement(port.digest, weather)
+        assert add_attestation(port.registry, digest=port.digest, statement=said, key=port.key) is new
+    assert sorted(map(str, weathers(port))) == ["fair", "foul"]
+    tagged = Manifest.parse(port.registry.manifest(cosign.attestation_tag(port.digest)).data)
+    assert len(tagged.layers) == len(port.registry.referrers(port.digest, bundle.BUNDLE)) == 2
+
+
+def test_each_form_alone_is_found(port: Harbour) -> None:
+    add_attestation(port.registry, digest=port.digest, statement=statement(port.digest, "fair"), key=port.key)
+    [referrer] = port.registry.referrers(port.digest)
+    port.registry.delete(referrer.digest)
+    assert weathers(port) == ["fair"]
+    add_attestation(port.registry, digest=port.digest, statement=statement(port.digest, "fair"), key=port.key)
+    port.registry.delete(port.registry.resolve(cosign.attestation_tag(port.digest)).digest)
+    assert weathers(port) == ["fair"]
+
+
+def test_a_signature_is_stored_as_a_bundle_too_that_names_the_repository(port: Harbour) -> None:
+    identity = "registry.example.org/argo"
+    assert sign_artifact(port.registry, identity=identity, digest=port.digest, key=port.key)
+    assert not sign_artifact(port.registry, identity=identity, digest=port.digest, key=port.key)
+    [referrer] = port.registry.referrers(port.digest)
+    assert referrer.artifact_type == bundle.BUNDLE
+    assert referrer.annotations[bundle.PREDICATE_ANNOTATION] == bundle.SIGN_PREDICATE
+    port.registry.delete(port.registry.resolve(cosign.signature_tag(port.digest)).digest)
+    verdict = verify(
+        port.trust,
+        repository=identity,
+        digest=port.digest,
+        signatures=read_signatures(port.registry, port.digest),
+    )
+    assert verdict.accepted and verdict.identity == identity
+    assert read_attestations(port.registry, port.digest) == []
+
+
+def test_attestations_travel_with_the_artifact(port: Harbour, tmp_path: Path) -> None:
+    add_attestation(port.registry, digest=port.digest, statement=statement(port.digest, "fair"), key=port.key)
+    target = open_registry(Reference.parse(f"oci:{tmp_path / 'elsewhere'}"))
+    copy(port.registry, target, "1.0", tag="1.0")
+    assert isinstance(target, Layout)
+    assert read_attestations(target, port.digest) == read_attestations(port.registry, port.digest)
