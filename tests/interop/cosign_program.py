@@ -1,13 +1,12 @@
-"""The real `cosign`: $COSIGN, else on PATH, else Debian's package, fetched without root into the cache.
+"""The real `cosign`, versions 2 and 3: $COSIGN2, $COSIGN3, else Debian's packages, fetched without root into the cache.
 
-Debian stable has no cosign; sid has. `python tests/interop/cosign_program.py` fetches it and prints where it is.
+`python tests/interop/cosign_program.py` fetches both and prints where they are.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -18,29 +17,29 @@ from argosy.folders import cache_root
 from argosy.process import check
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-_SUITE = "sid"
+_SUITES = {2: "trixie", 3: "sid"}
 
 
-def find_cosign() -> Path:
-    """The program. Raises ArgosyError when there is none and none can be fetched."""
-    given = os.environ.get("COSIGN") or shutil.which("cosign")
+def find_cosign(version: int) -> Path:
+    """The program of that major version. Raises ArgosyError when there is none and none can be fetched."""
+    given = os.environ.get(f"COSIGN{version}")
     if given:
         return Path(given)
     home = cache_root() / "tools"
-    program = home / "cosign"
-    with lock(home / ".cosign.lock"):
+    program = home / f"cosign{version}"
+    with lock(home / f".{program.name}.lock"):
         if not program.exists():
             with tempfile.TemporaryDirectory(dir=home) as scratch:
-                _fetch(Path(scratch)).rename(program)
+                _fetch(Path(scratch), _SUITES[version]).rename(program)
     return program
 
 
-def _fetch(folder: Path) -> Path:
+def _fetch(folder: Path, suite: str) -> Path:
     """Unpack Debian's package in `folder`, by apt-get with every one of its folders there."""
     for name in ("lists/partial", "cache/archives/partial", "root"):
         (folder / name).mkdir(parents=True)
     (folder / "status").touch()
-    (folder / "sources").write_text(f"deb [signed-by={_KEYRING}] {_mirror()} {_SUITE} main\n")
+    (folder / "sources").write_text(f"deb [signed-by={_KEYRING}] {_mirror()} {suite} main\n")
     options = {
         "Dir::Etc::sourcelist": folder / "sources",
         "Dir::Etc::sourceparts": "/dev/null",
@@ -66,9 +65,10 @@ def _mirror() -> str:
         for pattern in (r"^URIs:\s*(\S+/debian/?)(?:\s|$)", r"^deb\s+(?:\[[^\]]*\]\s*)?(\S+/debian/?)\s"):
             if found := re.search(pattern, text, re.MULTILINE):
                 return found[1]
-    raise ArgosyError("this system's apt names no Debian mirror", advice="put cosign on PATH or name it in $COSIGN")
+    raise ArgosyError("this system's apt names no Debian mirror", advice="name cosign in $COSIGN2 and $COSIGN3")
 
 
 if __name__ == "__main__":
-    print(find_cosign())
-    subprocess.run([find_cosign(), "version"], check=True)
+    for number in _SUITES:
+        print(find_cosign(number))
+        subprocess.run([find_cosign(number), "version"], check=True)
