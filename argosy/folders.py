@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+
+from argosy.errors import ArgosyError
 
 
 def cache_root() -> Path:
@@ -17,3 +20,18 @@ def cache_root() -> Path:
 def settings_root() -> Path:
     """Where a user's keys and trust policy are: `argosy` in the XDG configuration folder; not created here."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config").absolute() / "argosy"
+
+
+def shipped(name: str) -> Path:
+    """A file or folder of the checkout's top level, or of where an installation put it (pyproject.toml's data-files).
+
+    Raises ArgosyError where neither has it.
+    """
+    folders = (Path(__file__).parent.parent, Path(sys.prefix) / "share" / "argosy")
+    for folder in folders:
+        if (folder / name).exists():
+            return folder / name
+    raise ArgosyError(
+        f"no {name} in {' or '.join(str(folder) for folder in folders)}",
+        advice="work from a checkout of Argosy, or install it anew",
+    )

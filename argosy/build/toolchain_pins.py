@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import platform
-import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import argosy
-from argosy.errors import ArgosyError, UsageError
+from argosy.errors import UsageError
+from argosy.folders import shipped
 from argosy.model.digest import Digest
 from argosy.model.recipe_source import Archive, Https
 from argosy.model.strict import Table
@@ -57,14 +56,7 @@ def machine() -> str:
 
 def pin_file(provider: str) -> Path:
     """The file of `toolchains/` for `provider`, from the checkout or from where the package was installed."""
-    folders = (Path(argosy.__file__).parent.parent / "toolchains", Path(sys.prefix) / "share/argosy/toolchains")
-    for folder in folders:
-        if (folder / f"{provider}.toml").is_file():
-            return folder / f"{provider}.toml"
-    raise ArgosyError(
-        f"no {provider}.toml in {' or '.join(str(folder) for folder in folders)}",
-        advice="build from a checkout of Argosy, or install it anew",
-    )
+    return shipped(f"toolchains/{provider}.toml")
 
 
 def packages_pins(path: Path) -> PackagesPins:

@@ -18,9 +18,10 @@ from argosy.cli.inspect import add_inspect
 from argosy.cli.keys import add_keys
 from argosy.cli.listing import add_list
 from argosy.cli.login import add_login
+from argosy.cli.precompile import add_precompile, add_why_not
 from argosy.cli.pull import add_pull, add_verify
 from argosy.cli.push import add_push
-from argosy.cli.run import add_precompile, add_run
+from argosy.cli.run import add_run
 from argosy.cli.trace import add_trace
 from argosy.errors import UsageError, did_you_mean
 
@@ -48,6 +49,7 @@ _FAMILIES = (
     add_login,
     add_precompile,
     add_run,
+    add_why_not,
     add_trace,
     add_list,
     add_doctor,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from argosy.cli.commands import Commands, add_command, add_json
 from argosy.cli.keys import default_key
-from argosy.cli.output import print_json, print_pairs
+from argosy.cli.output import columns, print_json, print_pairs
 
 if TYPE_CHECKING:
     from argosy.site.doctor import Part
@@ -18,6 +18,7 @@ _EPILOG = """\
 examples:
   argosy doctor                      all parts; what is missing, and how to get it
   argosy doctor --json | jq .parts   for scripts
+  argosy doctor --cpu                what this CPU has, and which profiles' code it runs
 
 exit status: 0 when artifacts can be run here, 1 when a part that a run needs is missing."""
 
@@ -33,12 +34,15 @@ def add_doctor(commands: Commands) -> None:
     parser = add_command(
         commands, "doctor", "say what this node has and lacks, and how to get it", epilog=_EPILOG, act=_examine
     )
+    parser.add_argument("--cpu", action="store_true", help="only the CPU: its features, and the profiles that it runs")
     add_json(parser)
 
 
 def _examine(options: argparse.Namespace) -> int:
     from argosy.site.doctor import can_run, node_parts
 
+    if options.cpu:
+        return _examine_cpu(as_json=options.json)
     node = node_parts()
     build = _build_parts()
     runs = can_run(node)
@@ -51,6 +55,30 @@ def _examine(options: argparse.Namespace) -> int:
             "this node can run artifacts" if runs else "this node cannot run artifacts yet: see what is missing above"
         )
     return 0 if runs else 1
+
+
+def _examine_cpu(*, as_json: bool) -> int:
+    from argosy.site import cpu, profiles
+    from argosy.site.precompile import why_not
+
+    host = cpu.host()
+    known = profiles.all_profiles()
+    reasons = {profile.name: why_not(host, profile.target) for profile in known}
+    if as_json:
+        rows = [{"profile": one, "why_not": reasons[one.name], "runs": not reasons[one.name]} for one in known]
+        print_json({"host": host, "profiles": rows})
+        return 0
+    print_pairs([("this CPU", host.triple), ("has", columns(sorted(host.features)) or "only its architecture's first")])
+    print("\nit runs code for")
+    print_pairs(
+        [
+            (f"{'yes' if not reasons[one.name] else 'no ':3} {one.name}", reasons[one.name] or one.title)
+            for one in known
+        ],
+        indent="  ",
+    )
+    print("\nand compiles for any profile of its own architecture: argosy precompile --for PROFILE REF")
+    return 0
 
 
 def _show(title: str, parts: tuple[Part, ...]) -> None:

@@ -113,6 +113,7 @@ def _text(value: object) -> str:
 def _inspect_native(path: Path, data: bytes, *, as_json: bool) -> None:
     from argosy.model.digest import Digest
     from argosy.site import cpu, elf
+    from argosy.site.precompile import why_not
 
     found = elf.read(data, name=str(path))
     missing = cpu.host().missing_for(found.target)
@@ -130,7 +131,7 @@ def _inspect_native(path: Path, data: bytes, *, as_json: bool) -> None:
             ("size", size(len(data))),
             ("sections", columns(f"{printable(name)}={length}" for name, length in found.sections.items() if length)),
             ("settings", columns(f"{name}={value}" for name, value in sorted(found.settings.items()))),
-            ("on this CPU", f"does not run: it lacks {', '.join(sorted(missing))}" if missing else "runs"),
+            ("on this CPU", why_not(cpu.host(), found.target) or "it runs"),
         ]
     )
 

@@ -1,19 +1,18 @@
-"""`argosy precompile` and `argosy run`: a verified module made into native code, and started on its ranks."""
+"""`argosy run`: a verified module made into native code, and started on its ranks."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from argosy.cli.artifacts import REFERENCE_HELP, add_trust_options, verified
-from argosy.cli.commands import Commands, add_command, add_json
-from argosy.cli.output import print_json, print_pairs
+from argosy.cli.commands import Commands, add_command
+from argosy.cli.module import add_module_options, chosen_module
 from argosy.errors import UsageError
 
 if TYPE_CHECKING:
-    from argosy.site.aot_cache import Entry
     from argosy.site.run import Grants, Start
 
 _RUN_EPILOG = """\
@@ -30,22 +29,6 @@ examples:
 
 The application sees the folders and variables that it is granted, nothing else. Standard input, output, error, signals
 and the exit status are its own: this command becomes mpiexec (or the launcher)."""
-_PRECOMPILE_EPILOG = """\
-examples:
-  argosy precompile registry.site/hpc/hpcc:1.5          verify, fetch, compile for this CPU
-  argosy precompile --json oci:layout:hpcc | jq -r .path
-  argosy precompile --unsigned build/hpcc/hpcc.wasm     your own build, not verified
-
-The next `argosy run` of the same module on this kind of CPU starts at once."""
-
-
-def add_precompile(commands: Commands) -> None:
-    """Add `precompile` to the command line."""
-    parser = add_command(
-        commands, "precompile", "compile a verified module for this CPU", epilog=_PRECOMPILE_EPILOG, act=_precompile
-    )
-    _add_module(parser)
-    add_json(parser)
 
 
 def add_run(commands: Commands) -> None:
@@ -78,45 +61,25 @@ def add_run(commands: Commands) -> None:
         help="write each rank's calls of MPI, with times and bytes, to FOLDER (default: argosy-trace)",
     )
     parser.add_argument("--dry-run", action="store_true", help="print the command, do not start it")
-    _add_module(parser)
-
-
-def _add_module(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("reference", nargs="?", metavar="REF", help=REFERENCE_HELP)
-    parser.add_argument(
-        "--unsigned", type=Path, metavar="FILE", help="a .wasm file instead of REF; nothing is verified"
-    )
-    add_trust_options(parser)
-
-
-def _precompile(options: argparse.Namespace) -> int:
-    name, entry = _compiled(options)
-    if options.json:
-        print_json(entry)
-        return 0
-    did = "compiled now" if entry.compiled else "found in the cache"
-    print_pairs(
-        [
-            ("application", name),
-            ("native code", f"{entry.path}, {did}"),
-            ("compiled again", f"since {entry.refused}" if entry.refused else ""),
-        ]
-    )
-    return 0
+    add_module_options(parser)
 
 
 def _run(options: argparse.Namespace) -> int:
     from argosy.process import command_line
+    from argosy.site.precompile import for_this_cpu
     from argosy.site.run import become, prepare
 
     if options.mpi is not None:
         os.environ["ARGOSY_MPICC"] = options.mpi
     grants = _grants(options)  # before anything is fetched: what was written wrongly is told at once
     trace = _trace_folder(options)
-    name, entry = _compiled(options)
+    module = chosen_module(options)
+    entry = for_this_cpu(module.path, module.digest, module.numerics)
+    if entry.refused:
+        print(f"argosy: compiled again: {entry.refused}", file=sys.stderr)
     start = prepare(
         entry,
-        name=name,
+        name=module.name,
         arguments=options.application,
         ranks=options.ranks,
         grants=grants,
@@ -166,35 +129,3 @@ def _grants(options: argparse.Namespace) -> Grants:
         spawn=options.spawn,
         connect=options.connect,
     )
-
-
-def _compiled(options: argparse.Namespace) -> tuple[str, Entry]:
-    """The application's name and its native code: of what the policy accepts, or of a file that was named unsigned."""
-    from argosy.site.precompile import precompile
-
-    if (options.reference is None) == (options.unsigned is None):
-        raise UsageError(
-            "name one application: REF, or --unsigned FILE",
-            advice=f"usage and examples: {options.parser.prog} --help; an application's own arguments follow --",
-        )
-    if options.reference is not None:
-        _refuse_file(options.reference)
-        module = verified(options, options.reference)
-        return module.description.name or "application", precompile(module.path, module.digest, module.numerics)
-    from argosy.build.inspect import read_file
-    from argosy.model import wasm
-    from argosy.model.digest import Digest
-    from argosy.model.note import recipe_note
-
-    data = read_file(options.unsigned)
-    note = recipe_note(wasm.read(data, source=str(options.unsigned)))
-    entry = precompile(options.unsigned, Digest.of(data), note.numerics if note else "fast")
-    return options.unsigned.stem, entry
-
-
-def _refuse_file(text: str) -> None:
-    if text.endswith((".wasm", ".cwasm")) and Path(text).is_file():
-        raise UsageError(
-            f"{text} is a file, which nobody has signed",
-            advice=f"sign it (argosy push {text} oci:layout:NAME), or run your own build with --unsigned {text}",
-        )

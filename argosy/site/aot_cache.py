@@ -111,6 +111,34 @@ def find_or_compile(key: Key, compile: Callable[[], Code]) -> Entry:
     return Entry(path=place / f"{name}.cwasm", imports=code.imports, compiled=True, refused=reason)
 
 
+def entry(key: Key) -> Entry | None:
+    """The entry for `key` that is there and can be trusted; None where there is none."""
+    place = folder() / key.wasm.hex
+    if not _is_there(place):
+        return None
+    with contextlib.suppress(_Refused):
+        return _read_entry(place, key.name(), key)
+    return None
+
+
+def targets(wasm: Digest, numerics: Numerics) -> tuple[Target, ...]:
+    """For which targets the cache has code of this module by this wasmtime, so its notes say: `entry` checks one.
+
+    Those with more features first.
+    """
+    place = folder() / wasm.hex
+    if not _is_there(place):
+        return ()
+    found = []
+    for note in place.glob("*.json"):
+        with contextlib.suppress(_Refused, ValueError, KeyError, TypeError):
+            fields = json.loads(_read_trusted(note, _LARGEST_NOTE))
+            target = Target(triple=str(fields["triple"]), features=frozenset(map(str, fields["features"])))
+            if Key(wasm=wasm, numerics=numerics, target=target).name() == note.stem:
+                found.append(target)
+    return tuple(sorted(found, key=lambda target: (-len(target.features), str(target))))
+
+
 def _secure(place: Path) -> str:
     """Make the cache's folder and `place` in it folders that only this user can write; says what was wrong."""
     try:
@@ -131,6 +159,14 @@ def _is_secure(path: Path) -> bool:
     except FileNotFoundError:
         return False
     return stat.S_ISDIR(status.st_mode) and not distrust(status)
+
+
+def _is_there(place: Path) -> bool:
+    """Whether there may be entries to trust in `place`; what is wrong with it, whoever would write there is told."""
+    try:
+        return all(_is_secure(path) for path in (folder(), place))
+    except OSError:
+        return False
 
 
 def _make_secure(path: Path) -> str:

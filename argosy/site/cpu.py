@@ -8,22 +8,44 @@ import platform
 from argosy.errors import ArgosyError
 from argosy.model.target import Target
 from argosy.site import elf, engine
+from argosy.site.elf import Precompiled
 
 _EMPTY_MODULE = b"\0asm\x01\0\0\0"
 _SUPPORTED = ("x86_64", "aarch64")
 
 
-@functools.cache
 def host() -> Target:
     """The target that wasmtime compiles for here when told nothing: its own detection of this CPU (cpuid, hwcap).
 
     The empty module is compiled and its record read. Raises ArgosyError on a machine for which there is no wasmtime.
     """
+    return _empty_record().target
+
+
+def require_compilable(target: Target) -> None:
+    """Raises ArgosyError naming why wasmtime cannot compile for `target` on this machine: its Cranelift has one
+    architecture, and knows so many features of it."""
+    record = _empty_record()
+    if target.triple != record.target.triple:
+        raise ArgosyError(
+            f"cannot compile for {target.architecture} on {record.target.architecture}",
+            advice=f"run it on a machine with an {target.architecture} CPU, of whatever kind",
+        )
+    unknown = target.features - record.known_features
+    if unknown:
+        raise ArgosyError(
+            f"wasmtime {engine.wasmtime_version()} knows no {', '.join(sorted(unknown))} of {target.architecture}",
+            advice=f"it knows {' '.join(sorted(record.known_features))}",
+        )
+
+
+@functools.cache
+def _empty_record() -> Precompiled:
     require_supported_machine()
     import wasmtime
 
     code = wasmtime.Module(wasmtime.Engine(engine.config("fast")), _EMPTY_MODULE).serialize()
-    return elf.read(bytes(code), name="the empty module").target
+    return elf.read(bytes(code), name="the empty module")
 
 
 def require_supported_machine() -> None:

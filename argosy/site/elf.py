@@ -36,6 +36,8 @@ class Precompiled:
     sections: Mapping[str, int]
     engine_version: str
     target: Target
+    known_features: frozenset[str]
+    """All CPU features that the compiler knew of, used or not."""
     settings: Mapping[str, Flag]
     functions: int
 
@@ -69,6 +71,7 @@ def _read(data: bytes, name: str) -> Precompiled:
         sections=MappingProxyType(sections),
         engine_version=version,
         target=Target(triple=triple, features=frozenset(flag for flag, value in isa.items() if value is True)),
+        known_features=frozenset(flag for flag, value in isa.items() if isinstance(value, bool)),
         settings=MappingProxyType(shared),
         functions=functions,
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from argosy.errors import UsageError, did_you_mean
+from argosy.model.target import Target
 
 if TYPE_CHECKING:
     import wasmtime
@@ -72,14 +73,22 @@ def parse_numerics(text: str) -> Numerics:
     raise UsageError(f"numerics are 'fast' or 'exact', not {text!r}", advice=did_you_mean(text, NUMERICS))
 
 
-def config(numerics: Numerics) -> wasmtime.Config:
-    """The settings as a wasmtime configuration that compiles for this machine's own CPU."""
+def config(numerics: Numerics, target: Target | None = None) -> wasmtime.Config:
+    """The settings as a wasmtime configuration that compiles for `target`, by default this machine's own CPU.
+
+    The wheel's Cranelift has this machine's architecture only; for another, or a feature that it does not know, the
+    engine made of the configuration ends the process. `site.cpu.require_compilable` checks before.
+    """
     import wasmtime
     from wasmtime import _ffi
 
     made = wasmtime.Config()
     for setting in SETTINGS:
         getattr(_ffi, f"wasmtime_config_{setting.name}_set")(made.ptr(), setting.for_numerics(numerics))
+    if target is not None:
+        made.target = target.triple  # what is found on this machine then counts no more
+        for feature in sorted(target.features):
+            made.cranelift_flag_enable(feature)
     return made
 
 

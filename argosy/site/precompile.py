@@ -1,7 +1,8 @@
-"""From verified wasm to native code of this CPU, in the AOT cache."""
+"""From verified wasm to native code, in the AOT cache: for this CPU, or for a set of features that many have."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from argosy.errors import ArgosyError
@@ -10,24 +11,53 @@ from argosy.model.target import Target
 from argosy.progress import progress
 from argosy.site import aot_cache, cpu, engine
 from argosy.site.aot_cache import Code, Entry, Key
-from argosy.site.engine import Numerics
 
 
 def precompile(wasm: Path, digest: Digest, numerics: str, target: Target | None = None) -> Entry:
     """The native code of the module at `wasm`, whose bytes must have `digest`, from the cache or compiled now.
 
-    `target` None is this machine's own CPU. Raises ArgosyError when the bytes are others, when they are no valid wasm
-    under these numerics, or when the cache cannot be written; UsageError for unknown numerics.
+    `target` None is this machine's own CPU, with all that it has. Raises ArgosyError when the bytes are others, when
+    they are no valid wasm under these numerics, when this machine cannot compile for `target`, or when the cache cannot
+    be written; UsageError for unknown numerics.
     """
     kind = engine.parse_numerics(numerics)
     host = cpu.host()
     if target is not None and target != host:
-        raise ArgosyError(f"cannot compile for {target} here", advice="compile on a node with that CPU")
-    key = Key(wasm=digest, numerics=kind, target=host)
-    return aot_cache.find_or_compile(key, lambda: _compile(wasm, digest, kind))
+        cpu.require_compilable(target)
+    key = Key(wasm=digest, numerics=kind, target=target or host)
+    return aot_cache.find_or_compile(key, lambda: _compile(wasm, digest, key))
 
 
-def _compile(wasm: Path, digest: Digest, numerics: Numerics) -> Code:
+def for_this_cpu(wasm: Path, digest: Digest, numerics: str) -> Entry:
+    """Native code of the module that this CPU can run: its own, else what was prepared for CPUs with less, else new.
+
+    Code for other CPUs in the same cache is not used, and `refused` says what this one lacks for it. Raises as
+    `precompile` does.
+    """
+    kind = engine.parse_numerics(numerics)
+    host = cpu.host()
+    if entry := aot_cache.entry(Key(wasm=digest, numerics=kind, target=host)):
+        return entry
+    others = aot_cache.targets(digest, kind)
+    for target in others:
+        if not host.missing_for(target) and (entry := aot_cache.entry(Key(wasm=digest, numerics=kind, target=target))):
+            return entry
+    entry = precompile(wasm, digest, numerics)
+    lacking = sorted(filter(None, (why_not(host, target) for target in others)))
+    if entry.compiled and not entry.refused and lacking:
+        return dataclasses.replace(entry, refused=f"what is there is for other CPUs: {'; '.join(lacking)}")
+    return entry
+
+
+def why_not(machine: Target, code: Target) -> str:
+    """Why a CPU cannot run code for a target, in words that name each feature that is missing; empty when it can."""
+    if machine.triple != code.triple:
+        return f"it is code for {code.architecture}, and this is {machine.architecture}"
+    missing = sorted(machine.missing_for(code))
+    return f"it needs {', '.join(missing)}, which this CPU lacks" if missing else ""
+
+
+def _compile(wasm: Path, digest: Digest, key: Key) -> Code:
     import wasmtime
 
     try:
@@ -36,11 +66,14 @@ def _compile(wasm: Path, digest: Digest, numerics: Numerics) -> Code:
         raise ArgosyError(f"cannot read {wasm}: {error.strerror}") from error
     if Digest.of(data) != digest:
         raise ArgosyError(f"{wasm} is not {digest}", advice="pull the artifact again")
+    target = None if key.target == cpu.host() else key.target
     try:
         with progress(f"compile {wasm.name}", None, unit="module"):
-            module = wasmtime.Module(wasmtime.Engine(engine.config(numerics)), data)
+            module = wasmtime.Module(wasmtime.Engine(engine.config(key.numerics, target)), data)
     except wasmtime.WasmtimeError as error:
         advice = "build it without -mrelaxed-simd, or as 'fast'" if "relaxed SIMD" in str(error) else ""
-        raise ArgosyError(f"wasmtime cannot compile {wasm} with {numerics} numerics: {error}", advice=advice) from error
+        raise ArgosyError(
+            f"wasmtime cannot compile {wasm} with {key.numerics} numerics: {error}", advice=advice
+        ) from error
     imports = tuple(f"{one.module}.{one.name}" for one in module.imports)
     return Code(data=bytes(module.serialize()), imports=imports)

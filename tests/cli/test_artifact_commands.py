@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -360,3 +361,30 @@ def test_the_shown_lock_is_the_one_beside_the_module(desk: Desk) -> None:
     assert refused.returncode == 2 and "lock.json" in refused.stderr
     assert not (desk.home / "layout").exists()
     shutil.rmtree(desk.home / "cache", ignore_errors=True)
+
+
+def test_one_command_compiles_for_several_kinds_of_cpu_and_says_which_run_here(desk: Desk) -> None:
+    wasm = desk.put("tiny", guests.say("hi\n"))
+    machine = platform.machine()
+    least, other = {"x86_64": ("x86-64", "rpi4"), "aarch64": ("aarch64", "x86-64-v3")}[machine]
+    (desk.home / "here.cpuinfo").write_text(Path("/proc/cpuinfo").read_text())
+    prepare = ("precompile", "--json", "--for", least, "--for", "here.cpuinfo", "--unsigned", wasm)
+    for_least, for_here = json.loads(desk.done(*prepare))
+    assert (for_least["for"], for_least["compiled"], for_here["compiled"]) == (least, True, True)
+    assert not json.loads(desk.done("precompile", "--json", "--unsigned", wasm))["compiled"]  # it is this CPU
+    assert "it runs" in desk.done("why-not", for_least["path"])
+    refused = desk.argosy("why-not", "--json", for_here["path"], "--on", other)
+    assert (refused.returncode, json.loads(refused.stdout)["runs"]) == (1, False)
+    elsewhere = desk.argosy("precompile", "--for", other, "--unsigned", wasm)
+    assert elsewhere.returncode == 1 and "run it on a machine with" in elsewhere.stderr
+    profiles = json.loads(desk.done("doctor", "--cpu", "--json"))["profiles"]
+    assert {one["profile"]["name"]: one["runs"] for one in profiles}[least] is True
+
+
+def test_run_says_when_code_in_the_cache_was_refused(desk: Desk) -> None:
+    wasm = desk.put("tiny", guests.say("hi\n"))
+    entry = Path(json.loads(desk.done("precompile", "--json", "--unsigned", wasm))["path"])
+    entry.write_bytes(entry.read_bytes()[:-1])
+    run = desk.argosy("run", "--unsigned", wasm)
+    assert (run.returncode, run.stdout) == (0, "hi\n")
+    assert "compiled again" in run.stderr and "digest" in run.stderr

@@ -18,7 +18,10 @@ from argosy.cli import main
 from argosy.cli.arguments import grammar
 from argosy.errors import ArgosyError, UsageError
 
-COMMANDS = ("build", "inspect", "keys", "push", "pull", "verify", "precompile", "run", "list", "doctor", "completion")
+COMMANDS = (
+    *("build", "inspect", "keys", "push", "pull", "verify", "copy", "delete", "login", "precompile", "run", "why-not"),
+    *("trace", "list", "doctor", "completion"),
+)
 
 
 def argosy(*words: str | Path, **settings: object) -> subprocess.CompletedProcess[str]:
