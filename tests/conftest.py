@@ -28,7 +28,14 @@ def locked_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry
 @pytest.fixture(autouse=True)
 def nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Credentials and policies of the person who runs the tests play no part in them."""
-    for name in ("ARGOSY_USERNAME", "ARGOSY_PASSWORD", "ARGOSY_POLICY", "ARGOSY_KEY_PASSWORD", "SOURCE_DATE_EPOCH"):
+    for name in (
+        "ARGOSY_USERNAME",
+        "ARGOSY_PASSWORD",
+        "ARGOSY_POLICY",
+        "ARGOSY_KEY_PASSWORD",
+        "ARGOSY_BUILDER",
+        "SOURCE_DATE_EPOCH",
+    ):
         monkeypatch.delenv(name, raising=False)
     empty = tmp_path_factory.getbasetemp()
     monkeypatch.setenv("DOCKER_CONFIG", str(empty))

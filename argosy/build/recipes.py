@@ -110,8 +110,14 @@ def digest(recipe: Recipe) -> Digest:
     return Digest.of("".join(lines).encode())
 
 
-def _files(folder: Path) -> Iterator[str]:
-    for path in sorted(folder.rglob("*")):
+def files(folder: Path) -> Iterator[Path]:
+    """The files below `folder` that count: not hidden ones, and not editors' back-up files."""
+    for path in folder.rglob("*"):
         name = path.relative_to(folder)
         if path.is_file() and not any(part.startswith(".") or part.endswith("~") for part in name.parts):
-            yield f"{sha256_of(path)} {path.stat().st_mode & 0o100:o} {name.as_posix()}\n"
+            yield path
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for path in sorted(files(folder)):
+        yield f"{sha256_of(path)} {path.stat().st_mode & 0o100:o} {path.relative_to(folder).as_posix()}\n"

@@ -21,6 +21,7 @@ from argosy.cli.login import add_login
 from argosy.cli.precompile import add_precompile, add_why_not
 from argosy.cli.pull import add_pull, add_verify
 from argosy.cli.push import add_push
+from argosy.cli.rebuild import add_rebuild
 from argosy.cli.run import add_run
 from argosy.cli.trace import add_trace
 from argosy.errors import UsageError, did_you_mean
@@ -44,6 +45,7 @@ _FAMILIES = (
     add_push,
     add_pull,
     add_verify,
+    add_rebuild,
     add_copy,
     add_delete,
     add_login,

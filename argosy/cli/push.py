@@ -18,8 +18,12 @@ examples:
   argosy push --recipe recipes/hpcc build/hpcc/hpcc.wasm REF       with the recipe's licence, sources, homepage
   argosy push --key ci.key --repository registry.site:5000/hpc/hpcc hpcc.wasm oci:layout:hpcc
                                                                    into a folder that will be copied to that registry
+  argosy push --recipe recipes/hpcc --builder https://ci.site/builds/v1 build/hpcc/hpcc.wasm REF
+                                                                   with provenance that says who built it
   argosy push --no-sign hpcc.wasm REF                              unsigned; no node will run it
 
+With --recipe and the build's lock.json, SLSA provenance, an SPDX bill of materials and the recipes themselves are
+stored beside the artifact, signed likewise: `argosy rebuild REF` builds it again from these.
 A registry's name and password are read from ~/.docker/config.json. Without a key: argosy keys generate."""
 
 
@@ -38,6 +42,8 @@ def add_push(commands: Commands) -> None:
     parser.add_argument("--repository", metavar="NAME", help="the name to sign for, where REF is a folder")
     parser.add_argument("--recipe", type=Path, metavar="FOLDER", help="the recipe that describes the module")
     parser.add_argument("--lock", type=Path, metavar="FILE", help="the build's lock (default: lock.json beside FILE)")
+    parser.add_argument("--builder", metavar="URI", help="who built it, for the provenance (default: $ARGOSY_BUILDER)")
+    parser.add_argument("--no-provenance", action="store_true", help="neither provenance nor bill of materials")
     add_registry_options(parser)
     add_json(parser)
 
@@ -65,6 +71,8 @@ def _push(options: argparse.Namespace) -> int:
         lock=_lock(options),
         repository=options.repository,
         plain_http=options.plain_http,
+        provenance=not options.no_provenance,
+        builder=options.builder,
     )
     exact = f"{reference.name}@{done.digest}"
     if options.json:
@@ -75,11 +83,20 @@ def _push(options: argparse.Namespace) -> int:
                 "digest": done.digest,
                 "wasm": done.wasm,
                 "signed_for": done.identity,
+                "builder": done.builder,
             }
         )
         return 0
     signed = f"{done.identity}, by {key.public.fingerprint}" if key is not None else "not signed: no policy accepts it"
-    print_pairs([("pushed", exact), ("tag", reference.tag or "none"), ("wasm", str(done.wasm)), ("signed for", signed)])
+    print_pairs(
+        [
+            ("pushed", exact),
+            ("tag", reference.tag or "none"),
+            ("wasm", str(done.wasm)),
+            ("signed for", signed),
+            ("provenance", done.builder or "none: it takes --recipe, the build's lock.json and a key"),
+        ]
+    )
     return 0
 
 

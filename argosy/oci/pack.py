@@ -50,7 +50,7 @@ def pack(wasm: Path, description: Description) -> Packed:
     layer = Descriptor(
         media_type=WASM_LAYER, digest=digest, size=size, annotations={_TITLE: f"{description.name}.wasm"}
     )
-    config = artifact.config(digest, _created())
+    config = artifact.config(digest, created())
     manifest = Manifest(
         config=Descriptor(media_type=WASM_CONFIG, digest=Digest.of(config), size=len(config)),
         layers=(layer,),
@@ -59,7 +59,7 @@ def pack(wasm: Path, description: Description) -> Packed:
     return Packed(manifest=manifest.to_bytes(), config=config, wasm=wasm, layer=layer)
 
 
-def _created() -> str:
+def created() -> str:
     """RFC 3339, from $SOURCE_DATE_EPOCH (reproducible-builds.org) or the epoch itself."""
     given = os.environ.get("SOURCE_DATE_EPOCH", "0")
     try:

@@ -16,17 +16,22 @@ from argosy.oci.open import open_registry
 from argosy.oci.pack import pack
 from argosy.oci.push import push
 from argosy.oci.signatures import sign_artifact, signed_name
+from argosy.pipeline import evidence
 from argosy.sign.keys import PrivateKey, generate, load_private
 
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """Where the artifact is, by digest; the digest of its module; the name that it is signed for (None: not signed)."""
+    """Where the artifact is, by digest; the digest of its module; the name that it is signed for (None: not signed).
+
+    `builder` is the one that its provenance names, None where it has no provenance.
+    """
 
     reference: Reference
     digest: Digest
     wasm: Digest
     identity: str | None
+    builder: str | None
 
 
 def developer_key(path: Path | None = None) -> PrivateKey:
@@ -79,17 +84,31 @@ def publish(
     lock: Path | None = None,
     repository: str | None = None,
     plain_http: bool = False,
+    provenance: bool = True,
+    builder: str | None = None,
 ) -> Published:
     """Push the program at `wasm` to `reference` and sign it with `key`; what is there already is not sent again.
 
     A layout folder's artifact is signed for `repository`, by default `layout/<name>`; a registry's for its own. With
-    the key None it is not signed.
+    the key None it is not signed. Where recipe and lock are known, provenance and bill of materials go with it, unless
+    `provenance` is False; `builder` is who built (`evidence.builder_id`).
     """
     registry = open_registry(reference, plain_http=plain_http)
     packed = pack(wasm, describe(wasm, recipe=recipe, lock=lock))
+    known = None
+    if recipe is not None and lock is not None and key is not None and provenance:
+        known = evidence.gather(packed.layer.digest, recipe, lock, builder=builder)
     digest = push(packed, registry, tag=reference.tag)
     identity = None
     if key is not None:
         identity = signed_name(reference, registry.manifest(digest), repository)
         sign_artifact(registry, identity=identity, digest=digest, key=key)
-    return Published(reference=reference.at(digest), digest=digest, wasm=packed.layer.digest, identity=identity)
+        if known is not None:
+            evidence.attest(registry, known, identity=identity, digest=digest, key=key)
+    return Published(
+        reference=reference.at(digest),
+        digest=digest,
+        wasm=packed.layer.digest,
+        identity=identity,
+        builder=known.provenance.builder if known else None,
+    )

@@ -149,7 +149,9 @@ def test_ranks_are_run_as_many_as_asked_for(trial: Project) -> None:
 
 def test_artifacts_are_published_to_a_registry_and_run_from_there(trial: Project, open_server: RegistryServer) -> None:
     place = f"{open_server.host}/trial/codes"
-    assert f"sign {place}/app:1.0" in trial.scons("publish", "RECIPE=app", f"REGISTRY={place}")
+    said = trial.scons("publish", "RECIPE=app", f"REGISTRY={place}", "BUILDER=https://builder.example/1")
+    assert f"sign {place}/app:1.0" in said
+    assert "with provenance and bill of materials, built by https://builder.example/1" in said
     said = trial.scons("run", "RECIPE=app", f"REGISTRY={place}")
     assert f"verify {place}/app:1.0" in said
     assert f"for {place}/app" in said

@@ -67,6 +67,7 @@ def publish_program(env, recipe, program, place):
         recipe=recipe,
         lock=folder / "lock.json",
         repository=f"layout/{name}" if reference.layout else None,
+        builder=env["BUILDER"] or None,
     )
     _say(reference, done)
     return reference
@@ -80,6 +81,8 @@ def _key(env):
 
 def _say(reference, done):
     print(f"sign {reference}\n  {done.digest}, for {done.identity}", flush=True)
+    if done.builder:
+        print(f"  with provenance and bill of materials, built by {done.builder}", flush=True)
 
 
 def _publish_all(env, recipes, place):

@@ -23,6 +23,7 @@ VARIABLES = (
     ("ARGS", "", "arguments of the program that `scons run` runs, instead of the recipe's", ()),
     ("REGISTRY", "", "where artifacts go: HOST[:PORT]/PATH, or oci:FOLDER; build/registry by default", ()),
     ("KEY", "", "the private key that signs; the user's own, made on first use, by default", ()),
+    ("BUILDER", "", "the URI of who builds, for the provenance of what is published; by default your own machine", ()),
     ("POLICY", "", "the trust policy that a run needs; by default one that trusts KEY's signatures", ()),
     ("NUMERICS", "", "fast or exact; each recipe's own choice by default", ("", *NUMERICS)),
     ("FLAGS", "", "further compile flags for every recipe", ()),

@@ -1,0 +1,193 @@
+"""Is the binary the source? A published artifact is built again from what its verified provenance names.
+
+Nothing of the provenance is believed about the result: what is built is compared with the module that the artifact
+holds. Everything that is needed comes by the reference: the provenance, and beside it the recipes; the sources from
+where these say, the toolchain by its digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from argosy.build import recipes, toolchain
+from argosy.build.produce import Options, produce
+from argosy.build.sources import Note
+from argosy.build.toolchain import Toolchain
+from argosy.errors import ArgosyError
+from argosy.model import provenance as provenances
+from argosy.model.artifact import wasm_layer
+from argosy.model.digest import Digest
+from argosy.model.lock import Lock
+from argosy.model.manifest import Descriptor, Manifest
+from argosy.model.provenance import RECIPES, Provenance
+from argosy.model.recipe import Recipe
+from argosy.model.reference import Reference
+from argosy.oci.attestations import read_attestations
+from argosy.oci.pull import Checked, UntrustedError, check
+from argosy.oci.registry import Registry, small_blob
+from argosy.pipeline import recipe_archive
+from argosy.sign import attestation
+from argosy.sign.attestation import PROVENANCE
+from argosy.sign.trust import Trust
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A published artifact and what its provenance says: the manifest's and the module's digests, who signed that."""
+
+    reference: Reference
+    digest: Digest
+    published: Digest
+    provenance: Provenance
+    signers: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rebuilt:
+    """What came of it: the module as published and as built here; `differences` are the lock's entries that differ.
+
+    These tell why modules differ, or what did not matter: another version of Argosy may build the same.
+    """
+
+    plan: Plan
+    rebuilt: Digest
+    file: Path
+    differences: tuple[str, ...]
+
+    @property
+    def agrees(self) -> bool:
+        return self.rebuilt == self.plan.published
+
+
+def plan(registry: Registry, reference: Reference, trust: Trust, *, repository: str | None = None) -> Plan:
+    """What to build, from the provenance that a key which may sign the artifact signed for it.
+
+    Raises UntrustedError where the policy refuses the artifact, ArgosyError where it has no provenance to go by.
+    """
+    checked = check(registry, reference, trust, repository=repository)
+    if not checked.verdict.accepted:
+        raise UntrustedError(
+            f"{reference} is not trusted: {checked.verdict.reason}",
+            verdict=checked.verdict,
+            advice=f"`argosy verify {reference}` shows each step; {trust.policy.source} says who may sign what",
+        )
+    stored = checked.stored
+    manifest = Manifest.parse(stored.data, media_type=stored.descriptor.media_type, what=f"the manifest of {reference}")
+    layer = wasm_layer(manifest, str(reference))
+    found, signers = _provenance(registry, checked, trust)
+    return Plan(
+        reference=reference.at(stored.descriptor.digest),
+        digest=stored.descriptor.digest,
+        published=layer.digest,
+        provenance=found,
+        signers=signers,
+    )
+
+
+def rebuild(registry: Registry, planned: Plan, folder: Path, *, jobs: int = 1, note: Note = lambda _: None) -> Rebuilt:
+    """Build it in `folder`, which is empty or not there: recipes below `recipes`, what is built below `build`.
+
+    Raises ArgosyError where the recipes are gone or not those of the provenance, the toolchain is not to be had, a
+    source is gone, or the build fails.
+    """
+    wanted = planned.provenance
+    known = recipe_archive.unpack(_recipes(registry, planned), folder / "recipes")
+    locks = {wanted.lock.recipe: wanted.lock, **wanted.required}
+    _check(known, locks, planned)
+    compiler = _toolchain(wanted.lock)
+    built: dict[str, Lock] = {}
+    for recipe in recipes.order(known, [wanted.lock.recipe]):
+        note(f"build {recipe.name} {recipe.version}")
+        required = [other.name for other in reversed(recipes.order(known, recipe.requires))]
+        built[recipe.name] = produce(
+            recipe,
+            folder / "build" / recipe.name,
+            toolchain=compiler,
+            dependencies={name: folder / "build" / name for name in required},
+            options=Options(numerics=locks[recipe.name].numerics, flags=locks[recipe.name].flags, jobs=jobs),
+            note=lambda line: note(f"  {line}"),
+        )
+    lock = built[wanted.lock.recipe]
+    if wanted.program not in lock.programs:
+        raise ArgosyError(f"the recipe {lock.recipe} makes no program {wanted.program!r}")
+    return Rebuilt(
+        plan=planned,
+        rebuilt=lock.programs[wanted.program],
+        file=folder / "build" / lock.recipe / f"{wanted.program}.wasm",
+        differences=_differences(wanted.lock, lock),
+    )
+
+
+def _provenance(registry: Registry, checked: Checked, trust: Trust) -> tuple[Provenance, tuple[str, ...]]:
+    verdict = checked.verdict
+    rule = trust.policy.rule_for(verdict.identity or "")
+    assert rule is not None, "the policy accepted it by one"
+    report = attestation.verify(
+        read_attestations(registry, verdict.digest),
+        digest=verdict.digest,
+        keys={name: trust.keys[name] for name in rule.keys},
+    )
+    found = report.of_type(PROVENANCE)
+    if not found:
+        why = "; ".join(report.refused)
+        raise ArgosyError(
+            f"{checked.reference} has no provenance that a key which may sign it signed{f': {why}' if why else ''}",
+            advice="it was published without: `argosy push --recipe` and `scons publish` make one",
+        )
+    failures = []
+    for each in found:
+        try:
+            return provenances.parse(each.predicate, f"the provenance of {checked.reference}"), each.signers
+        except ArgosyError as error:
+            failures.append(error)
+    raise failures[0]
+
+
+def _recipes(registry: Registry, planned: Plan) -> bytes:
+    """The archive that the provenance names, from what refers to the artifact."""
+    wanted = planned.provenance.recipes
+    for referrer in registry.referrers(planned.digest, RECIPES):
+        layers: tuple[Descriptor, ...] = Manifest.parse(registry.manifest(referrer.digest).data).layers
+        for layer in layers[:1]:
+            if layer.digest == wanted:
+                return small_blob(registry, layer, limit=recipe_archive.LARGEST)
+    raise ArgosyError(
+        f"{planned.reference}: the archive of recipes that its provenance names is not there: {wanted}",
+        advice="it was copied without what refers to it, or that was deleted; ask its publisher",
+    )
+
+
+def _check(known: Mapping[str, Recipe], locks: Mapping[str, Lock], planned: Plan) -> None:
+    """Raises ArgosyError unless each lock's recipe is there as it was."""
+    for name, lock in locks.items():
+        if name not in known or recipes.digest(known[name]) != lock.recipe_digest:
+            raise ArgosyError(
+                f"{planned.reference}: the recipe {name} in its archive is not the one that was built: "
+                f"{lock.recipe_digest}",
+                advice="it may have been published by a version of Argosy that reads recipes otherwise: "
+                f"{planned.provenance.argosy}",
+            )
+
+
+def _toolchain(lock: Lock) -> Toolchain:
+    what = f"the toolchain {lock.toolchain} (clang {lock.clang}, {lock.toolchain_digest})"
+    try:
+        found = toolchain.find(lock.toolchain)
+    except ArgosyError as error:
+        raise ArgosyError(f"{what} is not to be had here: {error.what}", advice=error.advice) from error
+    if found.digest != str(lock.toolchain_digest):
+        raise ArgosyError(
+            f"{what} is not to be had here: this one is clang {found.clang_version}, {found.digest}",
+            advice="use the version of Argosy that pins it: the one that published the artifact",
+        )
+    return found
+
+
+def _differences(wanted: Lock, made: Lock) -> tuple[str, ...]:
+    return tuple(
+        f"{name}: {theirs} was published, {ours} is here"
+        for name, theirs in vars(wanted).items()
+        if (ours := vars(made)[name]) != theirs and name not in ("programs", "requires")
+    )
