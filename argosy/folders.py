@@ -22,6 +22,14 @@ def settings_root() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config").absolute() / "argosy"
 
 
+def state_root() -> Path:
+    """What must outlive the cache: `$ARGOSY_STATE`, else `argosy` in the XDG state folder; not created here."""
+    given = os.environ.get("ARGOSY_STATE")
+    if given:
+        return Path(given).absolute()
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state").absolute() / "argosy"
+
+
 def shipped(name: str) -> Path:
     """A file or folder of the checkout's top level, or of where an installation put it (pyproject.toml's data-files).
 

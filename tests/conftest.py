@@ -40,3 +40,5 @@ def nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
     empty = tmp_path_factory.getbasetemp()
     monkeypatch.setenv("DOCKER_CONFIG", str(empty))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(empty))
+    # Each test sees its tags for the first time.
+    monkeypatch.setenv("ARGOSY_STATE", str(tmp_path_factory.mktemp("state")))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from argosy.model.reference import Reference
     from argosy.oci.pull import VerifiedModule
     from argosy.oci.registry import Registry
-    from argosy.sign.verify import Verdict
+    from argosy.sign.verdict import Verdict
 
 REFERENCE_HELP = "HOST[:PORT]/REPOSITORY[:TAG][@sha256:…], or oci:FOLDER[:TAG] for an image-layout folder"
 
@@ -53,9 +53,10 @@ def verified(options: argparse.Namespace, text: str) -> VerifiedModule:
 
 
 def print_verdict(verdict: Verdict) -> None:
-    """Each step of a decision, and the decision."""
+    """Each step of a decision, with the name of the check, and the decision."""
+    width = max((len(step.check) for step in verdict.steps), default=0)
     for step in verdict.steps:
-        print(f"  {'ok ' if step.held else 'NO '} {printable(step.text)}")
+        print(f"  {'ok ' if step.held else 'NO '} {step.check.ljust(width)}  {printable(step.text)}")
     if verdict.accepted:
         print_pairs(
             [
@@ -66,3 +67,17 @@ def print_verdict(verdict: Verdict) -> None:
         )
     else:
         print(f"refused   {verdict.digest}")
+
+
+def verdict_json(verdict: Verdict) -> dict[str, object]:
+    """A decision for scripts: `refused` names the checks for which it was refused."""
+    refused = [] if verdict.accepted else verdict.refused()
+    return {
+        "accepted": verdict.accepted,
+        "refused": refused,
+        "digest": verdict.digest,
+        "identity": verdict.identity,
+        "signers": verdict.signers,
+        "signed_at": verdict.signed_at,
+        "steps": verdict.steps,
+    }

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from argosy.cli.commands import Commands, add_command, add_json
 from argosy.cli.output import print_json, print_pairs
 from argosy.errors import ArgosyError, UsageError
+
+if TYPE_CHECKING:
+    from argosy.model.policy import KeyFile, Rule
+    from argosy.sign.trust import Trust
 
 KEY_VARIABLE = "ARGOSY_KEY"
 
@@ -119,16 +125,53 @@ def _show_policy(options: argparse.Namespace) -> int:
     from argosy.sign.trust import load_trust
 
     trust = load_trust(options.policy)
-    keys = {name: key.fingerprint for name, key in trust.keys.items()}
+    policy = trust.policy
     if options.json:
-        print_json({"policy": trust.policy.source, "keys": keys, "rules": trust.policy.rules})
+        keys = {name: key.fingerprint for name, key in trust.keys.items()}
+        refused = {key.name: refusal for key in policy.keys if (refusal := key.refusal(_now())) is not None}
+        print_json(
+            {
+                "policy": policy.source,
+                "expired": policy.expired(_now()),
+                "keys": keys,
+                "refused_keys": refused,
+                "rules": policy.rules,
+                "revoked": policy.revoked,
+            }
+        )
         return 0
-    print(f"policy {trust.policy.source}\n\nkeys")
-    print_pairs([(name, str(fingerprint)) for name, fingerprint in keys.items()], indent="  ")
+    expired = policy.expired(_now())
+    print(f"policy {policy.source}{f' {expired}: nothing is accepted' if expired else ''}\n\nkeys")
+    print_pairs([(key.name, _key_line(trust, key)) for key in policy.keys], indent="  ")
     print("\nrules, the first that fits decides; what none fits is refused")
-    rules = [(rule.match, f"{rule.threshold} of {', '.join(rule.keys)}") for rule in trust.policy.rules]
-    print_pairs(rules, indent="  ")
+    print_pairs([(rule.match, _rule_text(rule)) for rule in policy.rules], indent="  ")
+    if policy.revoked:
+        print("\nrevoked")
+        print_pairs([(str(one.digest), one.reason) for one in policy.revoked], indent="  ")
     return 0
+
+
+def _key_line(trust: Trust, key: KeyFile) -> str:
+    refusal = key.refusal(_now())
+    return f"{trust.keys[key.name].fingerprint}{f' {refusal}' if refusal else ''}"
+
+
+def _rule_text(rule: Rule) -> str:
+    lines = [f"{rule.threshold} of {', '.join(rule.keys)}"]
+    if rule.signed_within_days is not None:
+        lines.append(f"signed within {rule.signed_within_days} days")
+    if rule.pinned:
+        lines.append(f"pinned to {', '.join(map(str, rule.pinned))}")
+    for one in rule.attestations:
+        built = f", built by {' or '.join(one.builders)}" if one.builders else ""
+        lines.append(f"attested {one.predicate_type} by {one.threshold} of {', '.join(one.keys)}{built}")
+    if rule.rollback:
+        lines.append("tags may move back")
+    return "\n".join(lines)
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 def _trust(options: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ def print_json(value: object) -> None:
 
 def _plain(value: Any) -> Any:
     import dataclasses
+    import datetime
 
     from argosy.model.digest import Digest
     from argosy.model.reference import Reference
@@ -28,6 +29,8 @@ def _plain(value: Any) -> Any:
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
     if isinstance(value, (set, frozenset)):
         return sorted(_plain(item) for item in value)
     if isinstance(value, Sequence) and not isinstance(value, str):

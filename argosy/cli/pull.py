@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from argosy.cli.artifacts import REFERENCE_HELP, add_trust_options, open_reference, print_verdict, verified
+from argosy.cli.artifacts import (
+    REFERENCE_HELP,
+    add_trust_options,
+    open_reference,
+    print_verdict,
+    verdict_json,
+    verified,
+)
 from argosy.cli.commands import Commands, add_command, add_json
 from argosy.cli.output import print_json, print_pairs, printable
 
@@ -22,6 +29,11 @@ examples:
   argosy verify --policy site.toml oci:layout:hpcc      by another policy
   argosy verify --repository registry.site:5000/hpc/hpcc oci:layout:hpcc
                                                         the folder must hold what was signed for that name
+  argosy verify --json REF | jq -r '.steps[] | select(.held | not) | .check'
+                                                        the names of the checks that did not hold, for scripts
+  argosy verify --accept-rollback REF                   the publisher took a version back, and you know that
+
+Nothing is fetched but manifests and signatures, and no record is changed (but for --accept-rollback).
 
 exit status: 0 accepted, 1 refused."""
 
@@ -47,6 +59,11 @@ def add_verify(commands: Commands) -> None:
         act=_verify,
     )
     parser.add_argument("reference", metavar="REF", help=REFERENCE_HELP)
+    parser.add_argument(
+        "--accept-rollback",
+        action="store_true",
+        help="if all else holds, take what the tag names now for right although it is older",
+    )
     add_trust_options(parser)
     add_json(parser)
 
@@ -58,7 +75,7 @@ def _pull(options: argparse.Namespace) -> int:
         from argosy.files import write_whole
 
         path = options.output
-        write_whole(path, module.path.read_bytes())
+        write_whole(path, module.read())
     if options.json:
         print_json(
             {
@@ -92,9 +109,12 @@ def _verify(options: argparse.Namespace) -> int:
 
     trust = load_trust(options.policy)
     reference, registry = open_reference(options, options.reference)
-    verdict = check(registry, reference, trust, repository=options.repository).verdict
+    checked = check(registry, reference, trust, repository=options.repository, accept_rollback=options.accept_rollback)
+    verdict = checked.verdict
+    if options.accept_rollback and verdict.accepted and checked.record is not None:
+        checked.record.advance(checked.seen, back=True)
     if options.json:
-        print_json(verdict)
+        print_json(verdict_json(verdict))
     else:
         print(f"{reference} by {trust.policy.source}:")
         print_verdict(verdict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
@@ -10,6 +11,7 @@ from typing import Any, NoReturn
 from argosy.errors import UsageError, did_you_mean
 
 _NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number", list: "a list", dict: "a table"}
+_NAMES[datetime.datetime] = "a date with a time"
 
 
 class Table:
@@ -74,6 +76,15 @@ class Table:
         value: int = self._value(key, int, default)
         if not least <= value <= most:
             self.fail(key, f"{value} is not between {least} and {most}")
+        return value
+
+    def moment(self, key: str) -> datetime.datetime | None:
+        """A date with a time and its offset from UTC (TOML's offset date-time); None where absent."""
+        if key not in self.values:
+            return None
+        value: datetime.datetime = self._value(key, datetime.datetime, None)
+        if value.tzinfo is None:
+            self.fail(key, "says no offset from UTC; write it as in 2027-06-30T00:00:00Z")
         return value
 
     def number(self, key: str, default: float | None = None) -> float:

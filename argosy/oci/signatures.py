@@ -13,7 +13,7 @@ from argosy.oci.attestations import add_bundle, read_bundles
 from argosy.oci.merge import merge
 from argosy.oci.registry import NotFoundError, Registry, StoredManifest, small_blob
 from argosy.sign import bundle, cosign
-from argosy.sign.cosign import SignatureEntry
+from argosy.sign.cosign import Claim, SignatureEntry
 from argosy.sign.keys import PrivateKey
 
 
@@ -59,26 +59,30 @@ def _signatures_in(registry: Registry, stored: StoredManifest) -> list[Signature
     ]
 
 
-def sign_artifact(registry: Registry, *, identity: str, digest: Digest, key: PrivateKey) -> bool:
+def sign_artifact(registry: Registry, *, identity: str, digest: Digest, key: PrivateKey, renew: bool = False) -> bool:
     """Sign the manifest `digest` as `identity`, and store the signature in both of cosign's forms.
 
     cosign 2 looks at `.sig` alone, cosign 3 only where no bundle refers to the artifact, not even an attestation. False
-    when signatures by this key that say the same are there already.
+    when signatures by this key that say the same are there already; `renew` as for `add_signature`: the time of a
+    signature is in `.sig` alone.
     """
     signed = bundle.sign(key, identity=identity, digest=digest)
     bundled = add_bundle(registry, digest=digest, envelope=signed, predicate_type=bundle.SIGN_PREDICATE, key=key)
-    return add_signature(registry, identity=identity, digest=digest, key=key) or bundled
+    return add_signature(registry, identity=identity, digest=digest, key=key, renew=renew) or bundled
 
 
-def add_signature(registry: Registry, *, identity: str, digest: Digest, key: PrivateKey) -> bool:
+def add_signature(registry: Registry, *, identity: str, digest: Digest, key: PrivateKey, renew: bool = False) -> bool:
     """Sign the manifest `digest` as `identity` and store the signature as `.sig`, beside those that are there.
 
-    False when a signature by this key that says the same is there already.
+    False when a signature by this key that says the same is there already. With `renew` one that was made earlier does
+    not suffice: the new one says that the artifact is (still, or again) what is meant now.
     """
     entry = cosign.sign(key, identity=identity, digest=digest)
+    said = entry.claim(entry.payload)
+    since = said.signed_at if renew else None
 
     def change(stored: StoredManifest | None) -> tuple[bytes, str] | None:
-        if stored is not None and _holds(registry, stored, entry, key):
+        if stored is not None and _holds(registry, stored, said, key, since):
             return None
         new = cosign.append(None if stored is None else stored.data, entry)
         manifest = Manifest.parse(new.manifest)
@@ -90,12 +94,16 @@ def add_signature(registry: Registry, *, identity: str, digest: Digest, key: Pri
     return merge(registry, cosign.signature_tag(digest), change)
 
 
-def _holds(registry: Registry, stored: StoredManifest, entry: SignatureEntry, key: PrivateKey) -> bool:
-    """Whether a signature by this key that says the same is among those that are stored."""
-    return any(
-        one.payload == entry.payload and key.public.accepts(one.signature, entry.payload)
-        for one in _signatures_in(registry, stored)
-    )
+def _holds(registry: Registry, stored: StoredManifest, said: Claim, key: PrivateKey, since: int | None) -> bool:
+    """Whether a signature by this key that says the same, made not before `since`, is among those that are stored."""
+    for one in _signatures_in(registry, stored):
+        if key.public.accepts(one.signature, one.payload):
+            with contextlib.suppress(ArgosyError):
+                claim = one.claim(one.payload)
+                same = (claim.identity, claim.digest) == (said.identity, said.digest)
+                if same and (since is None or (claim.signed_at or 0) >= since):
+                    return True
+    return False
 
 
 def _stored(registry: Registry, digest: Digest) -> StoredManifest | None:

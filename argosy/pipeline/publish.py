@@ -15,6 +15,7 @@ from argosy.model.reference import Reference
 from argosy.oci.open import open_registry
 from argosy.oci.pack import pack
 from argosy.oci.push import push
+from argosy.oci.registry import NotFoundError, Registry
 from argosy.oci.signatures import sign_artifact, signed_name
 from argosy.pipeline import evidence
 from argosy.sign.keys import PrivateKey, generate, load_private
@@ -91,10 +92,12 @@ def publish(
 
     A layout folder's artifact is signed for `repository`, by default `layout/<name>`; a registry's for its own. With
     the key None it is not signed. Where recipe and lock are known, provenance and bill of materials go with it, unless
-    `provenance` is False; `builder` is who built (`evidence.builder_id`).
+    `provenance` is False; `builder` is who built (`evidence.builder_id`). Where the tag named something else before, it
+    is signed anew, so that readers see the newer of two by the time of the signatures.
     """
     registry = open_registry(reference, plain_http=plain_http)
     packed = pack(wasm, describe(wasm, recipe=recipe, lock=lock))
+    before = _named(registry, reference.tag)
     known = None
     if recipe is not None and lock is not None and key is not None and provenance:
         known = evidence.gather(packed.layer.digest, recipe, lock, builder=builder)
@@ -102,7 +105,7 @@ def publish(
     identity = None
     if key is not None:
         identity = signed_name(reference, registry.manifest(digest), repository)
-        sign_artifact(registry, identity=identity, digest=digest, key=key)
+        sign_artifact(registry, identity=identity, digest=digest, key=key, renew=before not in (None, digest))
         if known is not None:
             evidence.attest(registry, known, identity=identity, digest=digest, key=key)
     return Published(
@@ -112,3 +115,11 @@ def publish(
         identity=identity,
         builder=known.provenance.builder if known else None,
     )
+
+
+def _named(registry: Registry, tag: str | None) -> Digest | None:
+    """What the tag names now."""
+    try:
+        return None if tag is None else registry.resolve(tag).digest
+    except NotFoundError:
+        return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 LARGEST_PAYLOAD = 65536
 MOST_SIGNATURES = 64  # more would only keep a verifier busy (CVE-2024-29902)
 
+_LATEST = 253402300800  # the year 10000
 _PREDICATE_ANNOTATION = "predicateType"
 _TYPE = "cosign container image signature"
 _IMAGE_CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -31,10 +33,14 @@ _IMAGE_CONFIG = "application/vnd.oci.image.config.v1+json"
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What a payload says: that the manifest of this digest is the artifact of this name, where it gives a name."""
+    """What a payload says: that the manifest of this digest is the artifact of this name, where it gives a name.
+
+    `signed_at`: when the signature was made, in seconds since 1970, where the signer says.
+    """
 
     identity: str | None
     digest: Digest
+    signed_at: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +86,12 @@ def is_companion_tag(tag: str) -> bool:
     return algorithm == "sha256" and len(rest.split(".")[0]) == 64
 
 
-def sign(key: PrivateKey, *, identity: str, digest: Digest) -> SignatureEntry:
-    """A signature by `key` that the manifest `digest` is the artifact of the repository `identity`."""
+def sign(key: PrivateKey, *, identity: str, digest: Digest, signed_at: int | None = None) -> SignatureEntry:
+    """A signature by `key` that the manifest `digest` is the artifact of the repository `identity`.
+
+    `signed_at` is the time that it states (default: now), as in containers/image's "Simple signing":
+    `optional.timestamp`.
+    """
     payload = strict_json.write(
         {
             "critical": {
@@ -89,7 +99,7 @@ def sign(key: PrivateKey, *, identity: str, digest: Digest) -> SignatureEntry:
                 "image": {"docker-manifest-digest": str(digest)},
                 "type": _TYPE,
             },
-            "optional": None,
+            "optional": {"timestamp": int(time.time()) if signed_at is None else signed_at},
         }
     )
     return simple(payload, key.sign(payload))
@@ -102,7 +112,8 @@ def simple(payload: bytes, signature: bytes) -> SignatureEntry:
 
 def claim(payload: bytes) -> Claim:
     """What the payload says. Raises ArgosyError when it is not a simple-signing payload in every point."""
-    critical = strict_json.read(payload, "the signature's payload", limit=LARGEST_PAYLOAD).get("critical")
+    value = strict_json.read(payload, "the signature's payload", limit=LARGEST_PAYLOAD)
+    critical, optional = value.get("critical"), value.get("optional")
     identity, image = (critical.get(key) if isinstance(critical, dict) else None for key in ("identity", "image"))
     if not isinstance(critical, dict) or not isinstance(identity, dict) or not isinstance(image, dict):
         raise ArgosyError("the signature's payload is not a simple-signing payload")
@@ -111,7 +122,9 @@ def claim(payload: bytes) -> Claim:
     name, digest = identity.get("docker-reference"), image.get("docker-manifest-digest")
     if not isinstance(name, str) or not isinstance(digest, str):
         raise ArgosyError("the signature's payload names no artifact")
-    return Claim(identity=name, digest=Digest.parse(digest))
+    moment = optional.get("timestamp") if isinstance(optional, dict) else None
+    signed_at = moment if type(moment) is int and 0 <= moment < _LATEST else None
+    return Claim(identity=name, digest=Digest.parse(digest), signed_at=signed_at)
 
 
 def append(existing: bytes | None, entry: SignatureEntry) -> SignatureManifest:

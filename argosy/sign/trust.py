@@ -64,7 +64,8 @@ def load_trust(path: Path | None = None) -> Trust:
 def write_policy(path: Path, *, keys: Mapping[str, PublicKey], repositories: Sequence[str]) -> None:
     """Make a policy in a folder of its own in which each of `keys` alone may sign for `repositories` (patterns).
 
-    The keys are put beside it. For a user's first steps; a site writes its own.
+    The keys are put beside it. For a user's first steps; a site writes its own. In layout folders, which are the
+    user's own, tags may move back: whoever builds an older version again would be refused by himself.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lines = ["version = 1", ""]
@@ -73,7 +74,8 @@ def write_policy(path: Path, *, keys: Mapping[str, PublicKey], repositories: Seq
         lines += [f"[keys.{name}]", f'file = "{name}.pub"', ""]
     names = ", ".join(f'"{name}"' for name in keys)
     for pattern in repositories:
-        lines += ["[[repositories]]", f'match = "{pattern}"', f"keys = [{names}]", ""]
+        lines += ["[[repositories]]", f'match = "{pattern}"', f"keys = [{names}]"]
+        lines += ["rollback = true", ""] if pattern.startswith("layout/") else [""]
     text = "\n".join(lines)
     Policy.parse(text, source=str(path))
     write_whole(path, text.encode())
@@ -94,8 +96,10 @@ def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             _check_owner(path, os.fstat(file.fileno()))
-            folder = path.resolve().parent
+            folder, *above = path.resolve().parents
             _check_owner(folder, folder.stat())
+            for ancestor in above:
+                _check_ancestor(ancestor, path)
             data = file.read(_LARGEST_POLICY + 1)
     except OSError as error:
         raise ArgosyError(f"cannot read {path}, which decides what is trusted: {error.strerror}") from error
@@ -105,6 +109,20 @@ def _read(path: Path) -> str:
         return data.decode()
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8 text") from None
+
+
+def _check_ancestor(folder: Path, path: Path) -> None:
+    """Who can rename what is in `folder` can put another file in the place of `path`, as sshd's StrictModes knows.
+
+    Its owner is not asked: in a container's user namespace even / belongs to nobody.
+    """
+    mode = folder.stat().st_mode
+    if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
+        raise ArgosyError(
+            f"{path} decides what is trusted, and others can replace it: they can write {folder} "
+            f"(mode {stat.S_IMODE(mode):04o})",
+            advice=f"chmod go-w {folder}, or keep the policy elsewhere",
+        )
 
 
 def _check_owner(path: Path, state: os.stat_result) -> None:

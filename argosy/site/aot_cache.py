@@ -209,7 +209,12 @@ def _read_trusted(path: Path, most: int | None = None) -> bytes:
 
 def _read_entry(place: Path, name: str, key: Key) -> Entry:
     path = place / f"{name}.cwasm"
-    note = _read_trusted(place / f"{name}.json", _LARGEST_NOTE)
+    try:
+        note = _read_trusted(place / f"{name}.json", _LARGEST_NOTE)
+    except _Refused as refusal:
+        if not str(refusal) and os.path.lexists(path):
+            raise _Refused(f"{path.name} has no note: nothing says that it was compiled here") from None
+        raise
     try:
         fields = json.loads(note)
         wanted, imports = fields["sha256"], tuple(map(str, fields["imports"]))

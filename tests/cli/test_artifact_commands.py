@@ -185,6 +185,16 @@ def test_a_tampered_layer_is_never_run(desk: Desk) -> None:
     assert "digest" in refused.stderr
 
 
+def test_native_code_is_never_taken_from_a_registry_or_a_file(desk: Desk) -> None:
+    compiled = json.loads(desk.done("precompile", "--json", "--unsigned", desk.put("tiny", guests.say("hi"))))
+    native = Path(compiled["path"])
+    refused = desk.argosy("run", native)
+    assert refused.returncode == 2 and "is a file, which nobody has signed" in refused.stderr
+    for words in (["run", "--unsigned", native], ["push", native, "oci:layout:native"]):
+        refused = desk.argosy(*words)
+        assert refused.returncode == 1 and "or is no wasm" in refused.stderr
+
+
 def test_without_a_policy_nothing_is_trusted(desk: Desk) -> None:
     desk.done("push", desk.put("tiny", guests.say("hi")), "oci:layout:tiny")
     (desk.home / "settings/argosy/policy.toml").unlink()

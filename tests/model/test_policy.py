@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,30 @@ from argosy.model.policy import Policy, fits
 
 GOOD = """
 version = 1
+expires = 2027-12-31T00:00:00Z
 [keys.release]
 file = "release.pub"
+not_before = 2026-01-01T00:00:00Z
+expires = 2027-06-30T12:00:00+02:00
 [keys.second]
 file = "keys/second.pub"
+revoked = "lost"
+[[revoked]]
+digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+reason = "wrong results"
 [[repositories]]
 match = "registry.example.org/hpc/*"
 keys = ["release", "second"]
 threshold = 2
+signed_within_days = 90
+rollback = true
+pinned = ["sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"]
+[[repositories.attestations]]
+predicate_type = "https://slsa.dev/provenance/v1"
+builders = ["https://ci.example.org"]
+[[repositories.attestations]]
+predicate_type = "https://spdx.dev/Document"
+keys = ["second"]
 [[repositories]]
 match = "**"
 keys = ["release"]
@@ -32,6 +49,33 @@ def test_keys_and_rules_are_read_in_order() -> None:
     assert [(rule.match, rule.threshold) for rule in policy.rules] == [("registry.example.org/hpc/*", 2), ("**", 1)]
     first = policy.rule_for("registry.example.org/hpc/hpcc")
     assert first is not None and first.threshold == 2
+
+
+def test_expiry_revocation_and_what_a_rule_requires_are_read() -> None:
+    policy = Policy.parse(GOOD, source="policy.toml")
+    release, second = policy.keys
+    early, good, late = (
+        datetime.datetime(year, month, 1, tzinfo=datetime.UTC) for year, month in ((2025, 1), (2026, 5), (2027, 7))
+    )
+    assert release.refusal(good) is None
+    assert "not yet" in str(release.refusal(early)) and "expired on 2027-06-30 10:00" in str(release.refusal(late))
+    assert second.refusal(good) == "is revoked: lost"
+    assert policy.expired(late) is None and policy.expired(late.replace(year=2028)) is not None
+    rule = policy.rules[0]
+    assert (rule.signed_within_days, rule.rollback, len(rule.pinned)) == (90, True, 1)
+    assert (
+        policy.revocation(policy.revoked[0].digest) == policy.revoked[0] and policy.revocation(rule.pinned[0]) is None
+    )
+    provenance, sbom = rule.attestations
+    assert (provenance.keys, provenance.builders, provenance.threshold) == (
+        ("release", "second"),
+        ("https://ci.example.org",),
+        1,
+    )
+    assert (sbom.keys, sbom.builders) == (("second",), ())
+    assert policy.asks_attestations
+    plain = policy.rules[1]
+    assert (plain.signed_within_days, plain.rollback, plain.pinned, plain.attestations) == (None, False, (), ())
 
 
 def test_the_example_in_the_repository_is_a_policy() -> None:
@@ -58,6 +102,23 @@ def test_the_example_in_the_repository_is_a_policy() -> None:
         ('match = "**"', 'match = "a b"', "not a pattern"),
         ("[keys.release]", "[keys.'a b']", "key's name"),
         ("[[repositories]]", "[[repositories", "not TOML"),
+        ("not_before = 2026-01-01T00:00:00Z", "not_before = 2026-01-01", "not_before: must be a date with a time"),
+        ("not_before = 2026-01-01T00:00:00Z", "not_before = 2026-01-01T00:00:00", "says no offset from UTC"),
+        ("not_before = 2026", "not_before = 2028", "would never count"),
+        ("expires = 2027-12-31T00:00:00Z", 'expires = "2027"', "expires: must be a date with a time, not text"),
+        ('revoked = "lost"', "revoked = true", "revoked: must be text"),
+        ('revoked = "lost"', 'revoked = ""', "must say why"),
+        ('reason = "wrong results"', "", "reason: missing"),
+        ('digest = "sha256:0', 'digest = "sha512:0', "not a digest"),
+        ("signed_within_days = 90", "signed_within_days = 0", "not between"),
+        ("signed_within_days = 90", "signed_within_day = 90", "did you mean 'signed_within_days'"),
+        ('pinned = ["sha256:f', 'pinned = ["sha256:F', "not a digest"),
+        ("rollback = true", 'rollback = "yes"', "must be true or false"),
+        ('builders = ["https://ci.example.org"]', "builders = []", "names no builder"),
+        ('predicate_type = "https://spdx.dev/Document"', "", "predicate_type: missing"),
+        ('predicate_type = "https://spdx.dev/Document"', 'predicate_type = "spdx"', "not a predicate type"),
+        ('keys = ["second"]', 'keys = ["secnd"]', "did you mean 'second'"),
+        ('keys = ["second"]', 'keys = ["second"]\nthreshold = 2', "not between 1 and 1"),
     ],
 )
 def test_a_wrong_policy_is_refused_by_its_key(old: str, new: str, message: str) -> None:

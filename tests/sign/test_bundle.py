@@ -17,7 +17,8 @@ from argosy.model.policy import KeyFile, Policy, Rule
 from argosy.sign import bundle, dsse
 from argosy.sign.keys import PrivateKey
 from argosy.sign.trust import Trust
-from argosy.sign.verify import Verdict, verify
+from argosy.sign.verdict import Verdict
+from argosy.sign.verify import verify
 
 DIGEST = Digest.of(b"artifact")
 HERE = "registry.example.org/argo"

@@ -136,7 +136,7 @@ def become_symlink(path: Path) -> None:
         (no_elf, "precompiled module"),
         (lambda path: path.with_suffix(".json").write_text("{"), "cannot be read"),
         (lambda path: path.with_suffix(".json").write_text("[1]"), "cannot be read"),
-        (lambda path: path.with_suffix(".json").unlink(), ""),
+        (lambda path: path.with_suffix(".json").unlink(), "has no note: nothing says that it was compiled here"),
         (lambda path: path.unlink(), ""),
     ],
     ids=[
