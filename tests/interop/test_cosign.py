@@ -7,26 +7,40 @@ import contextlib
 import json
 import os
 import subprocess
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from artifacts import Harbour, artifact, harbour, key
 from cosign_program import find_cosign
 from needs import need
+from published import yard
 from registry_server import RegistryServer
 
 from argosy.errors import ArgosyError
+from argosy.model.digest import Digest
+from argosy.model.reference import Reference
 from argosy.oci.attestations import add_attestation, read_attestations
+from argosy.oci.open import open_registry
 from argosy.oci.pull import UntrustedError, pull_verified
 from argosy.oci.push import push
-from argosy.oci.registry import NotFoundError
+from argosy.oci.registry import NotFoundError, Registry
 from argosy.oci.signatures import add_signature, read_signatures, sign_artifact
 from argosy.sign import attestation, bundle
 from argosy.sign.attestation import Statement, Subject
 from argosy.sign.cosign import attestation_tag, signature_tag
 from argosy.sign.keys import Algorithm, generate, load_private, load_public
 from argosy.sign.trust import Trust, load_trust, write_policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """An artifact that a build published."""
+
+    reference: Reference
+    registry: Registry
+    digest: Digest
+
 
 UNLOGGED = ("--insecure-ignore-tlog=true", "--allow-http-registry")
 KIND = "https://example.org/weather/v1"
@@ -56,12 +70,12 @@ def cosign(program: Path, folder: Path, *arguments: str) -> subprocess.Completed
     return subprocess.run([program, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
 
 
-def verify(program: Path, port: Harbour, key_file: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def verify(program: Path, port: Harbour | Published, key_file: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return asked(program, "verify", port, key_file, folder)
 
 
 def asked(
-    program: Path, question: str, port: Harbour, key_file: str, folder: Path, *options: str
+    program: Path, question: str, port: Harbour | Published, key_file: str, folder: Path, *options: str
 ) -> subprocess.CompletedProcess[str]:
     place = f"{port.reference.name}@{port.digest}"
     return cosign(program, folder, question, "--key", key_file, *options, *UNLOGGED, place)
@@ -232,3 +246,18 @@ def test_ours_and_cosigns_attestations_live_beside_each_other(program: Path, por
     for key_file in ("cosign.pub", "mate.pub"):
         done = asked(program, "verify-attestation", port, key_file, tmp_path, "--type", KIND)
         assert done.returncode == 0, done.stderr
+
+
+def test_cosign_accepts_provenance_and_bill_of_materials_of_a_build(
+    program: Path, tmp_path: Path, open_server: RegistryServer
+) -> None:
+    shipyard = yard(tmp_path)
+    shipyard.build("alone")
+    reference = Reference.parse(f"{open_server.host}/cosign/built-{os.getpid()}:1.0")
+    done = shipyard.publish("alone", str(reference))
+    port = Published(reference=reference, registry=open_registry(reference), digest=done.digest)
+    assert verify(program, port, "mate.pub", tmp_path).returncode == 0
+    for kind, part in (("slsaprovenance1", "buildDefinition"), ("spdxjson", "packages")):
+        shown = asked(program, "verify-attestation", port, "mate.pub", tmp_path, "--type", kind)
+        assert shown.returncode == 0, shown.stderr
+        assert part in json.loads(base64.b64decode(json.loads(shown.stdout)["payload"]))["predicate"]
