@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from argosy import __version__
+from argosy.cli.attest import add_attest, add_attestations
 from argosy.cli.build import add_build
 from argosy.cli.completion import add_completion
 from argosy.cli.copy import add_copy, add_delete
@@ -45,6 +46,8 @@ _FAMILIES = (
     add_push,
     add_pull,
     add_verify,
+    add_attest,
+    add_attestations,
     add_rebuild,
     add_copy,
     add_delete,

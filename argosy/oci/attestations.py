@@ -7,6 +7,7 @@ each attestation is stored in both forms.
 from __future__ import annotations
 
 import contextlib
+import datetime
 
 from argosy.errors import ArgosyError
 from argosy.model.digest import Digest
@@ -15,9 +16,11 @@ from argosy.oci.attach import attach
 from argosy.oci.merge import merge
 from argosy.oci.registry import NotFoundError, Registry, StoredManifest, small_blob
 from argosy.sign import attestation, bundle, cosign, dsse
-from argosy.sign.attestation import Statement
+from argosy.sign.attestation import Report, Statement
 from argosy.sign.dsse import Envelope
 from argosy.sign.keys import PrivateKey, PublicKey
+from argosy.sign.trust import Trust
+from argosy.sign.verdict import Verdict
 
 
 def read_attestations(registry: Registry, digest: Digest) -> list[Envelope]:
@@ -27,6 +30,20 @@ def read_attestations(registry: Registry, digest: Digest) -> list[Envelope]:
     there are more than a verifier should look at.
     """
     return list(dict.fromkeys((*read_bundles(registry, digest), *_tagged(registry, _stored(registry, digest)))))
+
+
+def trusted_attestations(registry: Registry, verdict: Verdict, trust: Trust) -> Report:
+    """The attestations of an artifact that the policy accepted, as far as keys signed them that count for it.
+
+    These are the keys that may sign it, and those whose attestations the policy requires.
+    """
+    rule = trust.policy.rule_for(verdict.identity or "")
+    if rule is None:
+        return Report(attestations=(), refused=())
+    now = datetime.datetime.now(datetime.UTC)
+    names = dict.fromkeys((*rule.keys, *(name for each in rule.attestations for name in each.keys)))
+    keys = {name: trust.keys[name] for name in names if trust.policy.key(name).refusal(now) is None}
+    return attestation.verify(read_attestations(registry, verdict.digest), digest=verdict.digest, keys=keys)
 
 
 def read_bundles(registry: Registry, digest: Digest, *, signatures: bool = False) -> list[Envelope]:

@@ -153,12 +153,12 @@ def pull_verified(
     """
     checked = check(registry, reference, trust, repository=repository)
     if not checked.verdict.accepted or checked.verdict.identity is None:
-        raise _untrusted(checked.verdict, reference, trust)
+        raise untrusted(checked.verdict, reference, trust)
     stored, manifest = checked.stored, checked.manifest
     if checked.record is not None and (refusal := checked.record.advance(checked.seen)) is not None:
         # Another process has seen something newer in the meantime.
         step = Step(check="rollback", text=refusal, held=False)
-        raise _untrusted(checked.verdict.and_step(step), reference, trust)
+        raise untrusted(checked.verdict.and_step(step), reference, trust)
     layer = wasm_layer(manifest, str(reference))
     check_config(small_blob(registry, manifest.config), layer, str(reference))
     return VerifiedModule(
@@ -173,7 +173,8 @@ def pull_verified(
     )
 
 
-def _untrusted(verdict: Verdict, reference: Reference, trust: Trust) -> UntrustedError:
+def untrusted(verdict: Verdict, reference: Reference, trust: Trust) -> UntrustedError:
+    """The error that tells the policy's refusal."""
     return UntrustedError(
         f"{reference} is not trusted: {verdict.reason}",
         verdict=verdict,

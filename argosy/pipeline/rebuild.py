@@ -24,11 +24,10 @@ from argosy.model.manifest import Descriptor, Manifest
 from argosy.model.provenance import RECIPES, Provenance
 from argosy.model.recipe import Recipe
 from argosy.model.reference import Reference
-from argosy.oci.attestations import read_attestations
-from argosy.oci.pull import Checked, UntrustedError, check
+from argosy.oci.attestations import trusted_attestations
+from argosy.oci.pull import Checked, check, untrusted
 from argosy.oci.registry import Registry, small_blob
 from argosy.pipeline import recipe_archive
-from argosy.sign import attestation
 from argosy.sign.attestation import PROVENANCE
 from argosy.sign.trust import Trust
 
@@ -68,18 +67,12 @@ def plan(registry: Registry, reference: Reference, trust: Trust, *, repository: 
     """
     checked = check(registry, reference, trust, repository=repository)
     if not checked.verdict.accepted:
-        raise UntrustedError(
-            f"{reference} is not trusted: {checked.verdict.reason}",
-            verdict=checked.verdict,
-            advice=f"`argosy verify {reference}` shows each step; {trust.policy.source} says who may sign what",
-        )
-    stored = checked.stored
-    manifest = Manifest.parse(stored.data, media_type=stored.descriptor.media_type, what=f"the manifest of {reference}")
-    layer = wasm_layer(manifest, str(reference))
+        raise untrusted(checked.verdict, reference, trust)
+    layer = wasm_layer(checked.manifest, str(reference))
     found, signers = _provenance(registry, checked, trust)
     return Plan(
-        reference=reference.at(stored.descriptor.digest),
-        digest=stored.descriptor.digest,
+        reference=reference.at(checked.verdict.digest),
+        digest=checked.verdict.digest,
         published=layer.digest,
         provenance=found,
         signers=signers,
@@ -121,14 +114,7 @@ def rebuild(registry: Registry, planned: Plan, folder: Path, *, jobs: int = 1, n
 
 
 def _provenance(registry: Registry, checked: Checked, trust: Trust) -> tuple[Provenance, tuple[str, ...]]:
-    verdict = checked.verdict
-    rule = trust.policy.rule_for(verdict.identity or "")
-    assert rule is not None, "the policy accepted it by one"
-    report = attestation.verify(
-        read_attestations(registry, verdict.digest),
-        digest=verdict.digest,
-        keys={name: trust.keys[name] for name in rule.keys},
-    )
+    report = trusted_attestations(registry, checked.verdict, trust)
     found = report.of_type(PROVENANCE)
     if not found:
         why = "; ".join(report.refused)
