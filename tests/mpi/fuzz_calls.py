@@ -77,7 +77,7 @@ _POINTERS: tuple[Argument, ...] = (
 )
 _STRINGS: Mapping[str, Sequence[bytes]] = {
     "filename": (b"data0", b"data1", b"data2", b"data0", b"no/data", b".", b"", b"../a", b"ufs:data0", b"nfs:data1"),
-    "datarep": (b"native", b"native", b"external32", b"internal", b"mine", b""),
+    "datarep": (b"native", b"native", b"external32", b"external32", b"internal", b"mine", b""),
     "key": (
         *(b"cb_buffer_size", b"cb_nodes", b"ind_rd_buffer_size", b"ind_wr_buffer_size", b"striping_unit"),
         *(b"striping_factor", b"romio_cb_read", b"romio_cb_write", b"romio_ds_read", b"romio_ds_write", b"no_locks"),
@@ -432,7 +432,7 @@ def _weight(procedure: Procedure) -> float:
 _PREDEFINED: Mapping[str, Sequence[int]] = {
     "COMMUNICATOR": (0x101, 0x102, 0x102),
     "DATATYPE": (*[0x209, 0x214, 0x247] * 8, *abi.DATATYPES.values()),
-    "OPERATION": (*[0x21, 0x23] * 4, *abi.OPERATIONS.values()),
+    "OPERATION": (*[0x21, 0x23] * 3, *abi.OPERATIONS.values()),
     "INFO": (0x130, 0x130, 0x131),
     "ERRHANDLER": (*[0x143] * 30, 0x140, 0x141),
     "GROUP": (0x109,),

@@ -173,6 +173,23 @@ request=$request1
     ? copy $win0
     MPI_Win_free win=$win0
     """,
+    # Operations and types of all sorts at a target.
+    """
+    MPI_Win_allocate size=4096 disp_unit=1|4 info=MPI_INFO_NULL comm=MPI_COMM_WORLD baseptr=buffer5 win=$win0
+    MPI_Type_contiguous count=2 oldtype=MPI_INT|MPI_2INT|MPI_DOUBLE_INT|MPI_C_BOOL newtype=$type0
+    MPI_Type_commit datatype=$type0
+    MPI_Win_lock_all assert=0 win=$win0
+    MPI_Accumulate origin_addr=buffer2 origin_count=1 origin_datatype=$type0 target_rank=0 target_count=1 \
+target_datatype=$type0 op=MPI_MINLOC|MPI_LAND|MPI_BOR|MPI_PROD|MPI_REPLACE win=$win0
+    MPI_Fetch_and_op origin_addr=buffer2 result_addr=buffer3 target_rank=0 win=$win0
+    MPI_Get_accumulate origin_addr=buffer2 origin_count=1 result_addr=buffer3 result_count=1 target_rank=0 \
+target_count=1 win=$win0
+    MPI_Compare_and_swap origin_addr=buffer2 compare_addr=buffer3 result_addr=buffer4 target_rank=0 win=$win0
+    ? MPI_Type_free datatype=$type0
+    MPI_Win_flush_all win=$win0
+    MPI_Win_unlock_all win=$win0
+    MPI_Win_free win=$win0
+    """,
     """
     MPI_Win_create base=buffer1 size=256 disp_unit=1 info=MPI_INFO_NULL comm=MPI_COMM_SELF win=$win0
     MPI_Comm_group comm=MPI_COMM_SELF group=$group0
@@ -202,6 +219,26 @@ target_datatype=MPI_INT win=$win0
     ? MPI_File_write_all_end fh=$file0 buf=buffer1
     ? MPI_Type_free datatype=$type2
     ? MPI_Type_free datatype=$type1
+    MPI_File_close fh=$file0
+    """,
+    # A file whose view has a representation of its own, which conversion functions and buffers stand behind.
+    """
+    MPI_File_open comm=MPI_COMM_SELF amode=34|35 info=MPI_INFO_NULL fh=$file0
+    ? MPI_Type_vector count=2 blocklength=1 stride=2 oldtype=MPI_INT|MPI_DOUBLE newtype=$type0
+    ? MPI_Type_create_struct count=2 newtype=$type0
+    ? MPI_Type_create_resized oldtype=$type0 lb=0|-4|8 extent=4|16|32 newtype=$type0
+    MPI_Type_commit datatype=$type0
+    MPI_File_set_view fh=$file0 disp=0|8 etype=MPI_BYTE|MPI_INT filetype=MPI_BYTE|MPI_INT info=MPI_INFO_NULL
+    MPI_File_write_at fh=$file0 offset=0 buf=buffer1 count=1|4 datatype=$type0|MPI_INT
+    MPI_File_read_at fh=$file0 offset=0|2 buf=buffer2 count=4 datatype=$type0
+    ? MPI_File_write fh=$file0 buf=buffer1 datatype=MPI_DOUBLE|MPI_WCHAR|MPI_2INT|MPI_LONG_DOUBLE
+    ? MPI_File_iread fh=$file0 buf=buffer3 datatype=$type0 request=$request0
+    ? MPI_File_iwrite_at fh=$file0 buf=buffer3 datatype=MPI_INT request=$request1
+    ? MPI_Request_free request=$request1
+    ? MPI_File_close fh=$file0
+    MPI_File_read_all fh=$file0 buf=buffer2 count=4 datatype=$type0
+    ? MPI_Type_free datatype=$type0
+    MPI_Wait request=$request0
     MPI_File_close fh=$file0
     """,
     # Info that libraries act upon.
@@ -292,6 +329,25 @@ request=$request0
 recvtype=MPI_INT \
 source=0 recvtag=6 comm=MPI_COMM_SELF
     MPI_Type_free datatype=$type4
+    """,
+    # Elements are counted in types of types, and leave in external32.
+    """
+    MPI_Type_create_struct count=2|3 newtype=$type0
+    ? MPI_Type_contiguous count=0|2 oldtype=$type0 newtype=$type1
+    ? MPI_Type_create_darray size=1 rank=0 ndims=1 oldtype=$type0|MPI_DOUBLE_INT newtype=$type1
+    ? MPI_Type_create_subarray ndims=1|2 oldtype=$type0|MPI_FLOAT_INT newtype=$type1
+    ? MPI_Type_create_f90_real p=6|15 r=30 newtype=$type1
+    ? copy $type1
+    MPI_Type_vector count=2|0 blocklength=1|0 stride=2|-3 oldtype=$type1 newtype=$type2
+    MPI_Type_commit datatype=$type1
+    MPI_Type_commit datatype=$type2
+    MPI_Status_set_elements datatype=$type1 count=7
+    MPI_Get_elements datatype=$type1|$type2
+    MPI_Status_set_elements datatype=$type2 count=5
+    MPI_Get_elements_x datatype=$type2|$type0
+    MPI_Pack_external_size incount=1|2 datatype=$type1|$type2
+    MPI_Pack_external inbuf=buffer1 incount=2 datatype=$type2 outbuf=buffer3 outsize=4096
+    MPI_Unpack_external inbuf=buffer3 insize=4096 outbuf=buffer4 outcount=2 datatype=$type2
     """,
     # Communicators that requests make.
     """

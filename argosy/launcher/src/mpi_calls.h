@@ -7,6 +7,8 @@
 #ifndef ARGOSY_MPI_CALLS_H
 #define ARGOSY_MPI_CALLS_H
 
+#include "mpi_basics.h"
+#include "mpi_external.h"
 #include "mpi_sessions.h"
 #include "mpi_types.h"
 #include "mpi_windows.h"
@@ -126,6 +128,9 @@ enum split {
     SPLIT_WRITE_ORDERED
 };
 bool split_is(int32_t guest_handle, enum split split);
+/* A view in this data representation was set. Is it the one that the launcher converts? */
+void file_viewed(int32_t guest_handle, const char *datarep);
+bool file_external(int32_t guest_handle);
 void split_set(int32_t guest_handle, enum split split);
 
 /* Is there room for a graph's cumulated degrees and edges, or for the neighbours of a rank? */
@@ -134,13 +139,6 @@ bool neighbors_fit(const struct comm_info *comm, int32_t rank, int32_t most);
 
 enum { MOST_DIMENSIONS = 20 }; /* MPICH's, which it forgets where few of more are to be chosen */
 
-/* What MPICH 5.0 does not expect of a datatype or its parts: MPI_FLOAT_INT in MPI_Get_elements, by whose elements' size
- * it divides (by itself it is counted as two integers, pair_in); large counts in MPI_Pack_external_size, and parts and
- * blocks that hold nothing. */
-enum type_trouble { CUT_SHORT, NOT_EXTERNAL };
-bool type_holds(MPI_Datatype type, enum type_trouble trouble);
-/* Was it given by a MPI_Type_create_f90_*? Such a one stays, and MPICH frees it again at its end. */
-bool type_of_fortran(MPI_Datatype type);
 static inline MPI_Datatype pair_in(MPI_Datatype type) {
     return type == MPI_FLOAT_INT ? MPI_2INT : type;
 }

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <strings.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ enum { FIRST_FOLDER = 64, MOST_TRIES = 64, MOST_DESCRIPTORS = 4096 };
 struct file_info {
     int folder;
     bool deletes;
+    bool external;    /* what is read and written is in external32, which is ours to convert */
     enum split split; /* what has begun and not ended */
     MPI_Comm comm; /* of those who have it open, where it is to be deleted; else MPI_COMM_NULL. The guest has no handle. */
     char name[NAME_MAX + 1];
@@ -251,10 +253,11 @@ IMPORT(MPI_File_close) {
         v[0].i32 = refuse_file(MPI_FILE_NULL, here, "fh", ABI_MPI_ERR_FILE);
         return NULL;
     }
-    if (file->split != SPLIT_NONE) {
+    if (file->split != SPLIT_NONE || requests_of_file(handle)) {
         v[0].i32 = refuse_file(host, here, "fh", ABI_MPI_ERR_OTHER);
         return NULL;
     }
+    requests_complete(handle);
     int code = MPI_File_close(&host), rank = 0;
     if (code == MPI_SUCCESS) {
         if (file->comm != MPI_COMM_NULL) {
@@ -296,6 +299,18 @@ IMPORT(MPI_File_delete) {
 int32_t file_deletes(int32_t guest_handle) {
     const struct file_info *file = file_find(guest_handle);
     return file != NULL && file->deletes ? ABI_MPI_MODE_DELETE_ON_CLOSE : 0;
+}
+
+void file_viewed(int32_t guest_handle, const char *datarep) {
+    struct file_info *file = file_find(guest_handle);
+    if (file != NULL) {
+        file->external = HAVE_MPI_Type_get_contents_c && strcasecmp(datarep, "external32") == 0;
+    }
+}
+
+bool file_external(int32_t guest_handle) {
+    const struct file_info *file = file_find(guest_handle);
+    return file != NULL && file->external;
 }
 
 bool split_is(int32_t guest_handle, enum split split) {

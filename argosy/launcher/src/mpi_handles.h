@@ -26,6 +26,7 @@ struct slot {
     int32_t sort, parts; /* of a request: enum request_sort, and how many partitions it has (or
                             * which generalized request it is) */
     bool active;         /* of a request that restarts: it has been started and not completed */
+    int32_t file;        /* of a request that reads or writes: the file's handle; else 0 */
     uint8_t *given;      /* of a request that gives partitions: which it has given since its start */
 };
 
@@ -204,6 +205,10 @@ void request_forget(int32_t guest); /* drop the handle, not the memory: the requ
 void request_started(int32_t guest);
 void request_finish(void); /* give collectives that are pending a last chance: Open MPI's MPI_Finalize crashes otherwise */
 void request_rested(int32_t guest); /* a call has completed it */
+/* A request reads or writes this file. Libraries look into the file until it has completed: no file is closed before. */
+void request_of_file(int32_t guest, int32_t file);
+bool requests_of_file(int32_t file);      /* are there some that the guest has to complete? */
+void requests_complete(int32_t file);     /* those that it has freed */
 
 /* How many functions of generalized requests are running, and whether a call below one of them still uses this request:
  * then another call must not name it. */

@@ -13,6 +13,8 @@
  */
 #include "mpi_private.h"
 
+#include "mpi_sessions.h"
+
 static MPI_Comm copy = MPI_COMM_NULL;
 
 void private_begin(void) {
@@ -41,7 +43,7 @@ static bool in_world(MPI_Group group) {
     if (copy == MPI_COMM_NULL || MPI_Comm_group(copy, &world) != MPI_SUCCESS) {
         return false;
     }
-    if (MPI_Group_difference(group, world, &others) == MPI_SUCCESS) {
+    if (groups_combine(GROUPS_DIFFER, group, world, &others) == MPI_SUCCESS) { /* the group may be a session's */
         MPI_Group_size(others, &count);
         if (others != MPI_GROUP_EMPTY) {
             MPI_Group_free(&others);

@@ -9,6 +9,7 @@
  *   function of a generalized request makes name what the call below it is working on: `batches` lists those.
  * - A request that restarts is `active` from its start until a call has completed it. Libraries do not look whether it is
  *   when it is started again, freed, or given a partition once more, and end in their own assertions: we do.
+ * - A request that reads or writes a file stays until that is closed, also when the guest frees it.
  * - A request that gives partitions is freed on the node at the end only: who takes them has its address in the sender's
  *   memory from the first handshake on, and MPICH writes there at whatever start of the receiver's.
  */
@@ -27,6 +28,7 @@ uint32_t request_out_with(MPI_Request host, struct scratch *owned, enum request_
         slot->sort = sort;
         slot->parts = parts;
         slot->active = false;
+        slot->file = 0;
         slot->given = sort == REQUEST_GIVES_PARTS ? scratch_take(owned, (uint64_t)parts) : NULL;
         slot->extra = owned->first;
         owned->first = NULL;
@@ -70,21 +72,54 @@ static bool settles(struct slot *slot) {
     return flag;
 }
 
-/* Senders of partitions that the guest has freed, until no receiver is left on any rank. */
-static MPI_Request *senders;
-static size_t sender_count, sender_room;
+/* Requests that the guest has freed and the node must not: senders of partitions (`file` 0), until no receiver is left
+ * on any rank, and accesses to files, until those are closed. */
+struct kept {
+    MPI_Request host;
+    int32_t file;
+};
+static struct kept *kept;
+static size_t kept_count, kept_room;
 
-static void keep_sender(MPI_Request host) {
-    if (sender_count == sender_room) {
-        size_t more = sender_room == 0 ? 16 : 2 * sender_room;
-        MPI_Request *grown = realloc(senders, more * sizeof *grown);
+static void keep(MPI_Request host, int32_t file) {
+    if (kept_count == kept_room) {
+        size_t more = kept_room == 0 ? 16 : 2 * kept_room;
+        struct kept *grown = realloc(kept, more * sizeof *grown);
         if (grown == NULL) {
             return; /* then it is lost, and no harm done */
         }
-        senders = grown;
-        sender_room = more;
+        kept = grown;
+        kept_room = more;
     }
-    senders[sender_count++] = host;
+    kept[kept_count++] = (struct kept){.host = host, .file = file};
+}
+
+void request_of_file(int32_t guest_handle, int32_t file) {
+    struct slot *slot = slot_find(&request_handles, (uint32_t)guest_handle);
+    if (slot != NULL) {
+        slot->file = file;
+    }
+}
+
+bool requests_of_file(int32_t file) {
+    for (uint32_t i = 0; i < request_handles.used; i++) {
+        if (request_handles.slots[i].references != 0 && request_handles.slots[i].file == file) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void requests_complete(int32_t file) {
+    size_t left = 0;
+    for (size_t i = 0; i < kept_count; i++) {
+        if (kept[i].file == file) {
+            MPI_Wait(&kept[i].host, MPI_STATUS_IGNORE);
+        } else {
+            kept[left++] = kept[i];
+        }
+    }
+    kept_count = left;
 }
 
 static void free_senders(void) {
@@ -94,13 +129,15 @@ static void free_senders(void) {
         receiver |= slot->references != 0 && slot->sort == REQUEST_TAKES_PARTS;
     }
     if (!private_any(receiver)) {
-        for (size_t i = 0; i < sender_count; i++) {
-            MPI_Request_free(&senders[i]);
+        for (size_t i = 0; i < kept_count; i++) {
+            if (kept[i].file == 0) {
+                MPI_Request_free(&kept[i].host);
+            }
         }
     }
-    free(senders);
-    senders = NULL;
-    sender_count = sender_room = 0;
+    free(kept);
+    kept = NULL;
+    kept_count = kept_room = 0;
 }
 
 void request_finish(void) {
@@ -199,8 +236,8 @@ IMPORT(MPI_Request_free) {
     }
     MPI_Request host = request_unpack(slot->host);
     int code = MPI_SUCCESS;
-    if (slot->sort == REQUEST_GIVES_PARTS) {
-        keep_sender(host);
+    if (slot->sort == REQUEST_GIVES_PARTS || slot->file != 0) {
+        keep(host, slot->file);
     } else {
         code = MPI_Request_free(&host);
     }

@@ -45,6 +45,8 @@ static inline bool data_fits(int64_t count, const struct type_info *type, int64_
 /* Accumulating takes datatypes that are made of one predefined type, the same at the origin (NULL: it gives nothing) and
  * the target. Some libraries end the job where they are not. */
 bool accumulable(const struct type_info *origin, const struct type_info *target);
+/* Is the operation defined for what that type is made of? MPICH 5.0 finds out at the target, and ends the job there. */
+bool accumulates(int32_t operation, const struct type_info *target);
 /* What the guest finds in attribute_val for a predefined key: the window's base, or the address of the value. */
 uint32_t win_attribute(struct win_info *win, int32_t key, const char *here);
 

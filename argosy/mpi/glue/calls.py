@@ -68,6 +68,8 @@ def _conditions(call: Call) -> None:
     if base in knowledge.CONDITIONS:
         argument, condition, error = knowledge.CONDITIONS[base]
         call.add(Order.BOUND, *call.refuse(f"!({call.filled(condition)})", argument, f"ABI_MPI_ERR_{error}"))
+    if base in knowledge.BEFORE:
+        call.add(Order.LAST, call.filled(knowledge.BEFORE[base]))
     if base in knowledge.LAST_CONDITIONS:
         argument, condition, error = knowledge.LAST_CONDITIONS[base]
         call.uses_scratch = call.uses_scratch or "&scratch" in condition
@@ -75,8 +77,6 @@ def _conditions(call: Call) -> None:
     for parameter in call.procedure.parameters:
         if (base, parameter.name) in knowledge.PASSED:
             call.passed[parameter.name] = call.filled(knowledge.PASSED[base, parameter.name])
-    if base in knowledge.BEFORE:
-        call.add(Order.LAST, knowledge.BEFORE[base])
     if base in knowledge.SETTLE:
         call.settle.append(knowledge.SETTLE[base])
     if base in knowledge.AFTER:

@@ -40,6 +40,8 @@ def target(call: Call) -> None:
         origin = "gives_operand ? origin_datatype : NULL" if "result_datatype" in call.index else "origin_datatype"
         mixed = f"!accumulable({origin if many else 'NULL'}, {kind})"
         call.add(Order.RESULT, *call.refuse(mixed, kind, "ABI_MPI_ERR_TYPE"))
+        undefined = f"!accumulates({call.value('op')}, {kind})"
+        call.add(Order.RESULT, *call.refuse(undefined, "op", "ABI_MPI_ERR_OP"))
 
 
 def buffer(call: Call, buffer: Buffer) -> None:

@@ -180,8 +180,10 @@ REQUESTS = (
     ),
 )
 
-# The accesses to files that are begun and ended.
+# The accesses to files that are begun and ended, all, and those that do not block.
 _SPLIT = ("read_all", "read_at_all", "read_ordered", "write_all", "write_at_all", "write_ordered")
+_ACCESSES = (*_SPLIT, "read", "read_at", "read_shared", "write", "write_at", "write_shared")
+_PENDING = tuple(name for name in _ACCESSES if not name.endswith("ordered"))
 
 # What else has to hold when everything has been read: the argument that is wrong otherwise, the condition, the class.
 CONDITIONS: Mapping[str, tuple[str, str, str]] = {
@@ -199,9 +201,11 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
     ),
     "MPI_Type_create_darray": ("array_of_psizes", "PRODUCT(array_of_psizes, {ndims}) == {size}", "ARG"),
     "MPI_Dims_create": ("ndims", "{ndims} <= MOST_DIMENSIONS", "DIMS"),
-    "MPI_Get_elements": ("datatype", "!type_holds(datatype->host, CUT_SHORT)", "TYPE"),
-    "MPI_Get_elements_x": ("datatype", "!type_holds(datatype->host, CUT_SHORT)", "TYPE"),
-    "MPI_Pack_external_size": ("datatype", "!type_holds(datatype->host, NOT_EXTERNAL)", "TYPE"),
+    "MPI_Get_elements": ("datatype", "!type_holds(datatype->host, COUNTED)", "TYPE"),
+    "MPI_Get_elements_x": ("datatype", "!type_holds(datatype->host, COUNTED)", "TYPE"),
+    "MPI_Status_set_elements": ("datatype", "!type_holds(datatype->host, FILLED)", "TYPE"),
+    "MPI_Status_set_elements_x": ("datatype", "!type_holds(datatype->host, FILLED)", "TYPE"),
+    "MPI_Pack_external_size": ("datatype", "external_form(datatype)", "TYPE"),
     "MPI_Comm_free": ("comm", "!attributes_in_use(comm_pack(comm))", "COMM"),
     "MPI_Comm_disconnect": ("comm", "!attributes_in_use(comm_pack(comm))", "COMM"),
     "MPI_Win_free": ("win", "!attributes_in_use(win_pack(win))", "WIN"),
@@ -216,11 +220,11 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
         " && !type_of_fortran(datatype)",
         "TYPE",
     ),
-    "MPI_Pack_external": ("datatype", "quads_travel(datatype)", "TYPE"),
+    "MPI_Pack_external": ("datatype", "quads_travel(datatype) && external_form(datatype)", "TYPE"),
     "MPI_File_preallocate": ("size", "file_fits(v[0].i32, fh, {size})", "NO_SPACE"),
     **{f"MPI_File_{name}_begin": ("fh", "split_is(v[0].i32, SPLIT_NONE)", "OTHER") for name in _SPLIT},
     **{f"MPI_File_{name}_end": ("fh", f"split_is(v[0].i32, SPLIT_{name.upper()})", "OTHER") for name in _SPLIT},
-    "MPI_Unpack_external": ("datatype", "quads_travel(datatype)", "TYPE"),
+    "MPI_Unpack_external": ("datatype", "quads_travel(datatype) && external_form(datatype)", "TYPE"),
 }
 
 # The same, when results and buffers have been looked at as well.
@@ -230,6 +234,9 @@ LAST_CONDITIONS: Mapping[str, tuple[str, str, str]] = {
         "(inbuf = quads_to_unpack(&scratch, inbuf, position, {outcount}, datatype)) != NULL",
         "NO_MEM",
     ),
+    **{f"MPI_File_{name}": ("datatype", "!access.refused", "UNSUPPORTED_OPERATION") for name in _ACCESSES},
+    **{f"MPI_File_{name}_begin": ("fh", "!file_external(v[0].i32)", "UNSUPPORTED_OPERATION") for name in _SPLIT},
+    **{f"MPI_File_i{name}": ("fh", "!file_external(v[0].i32)", "UNSUPPORTED_OPERATION") for name in _PENDING},
 }
 
 # What MPI gets, or the guest, instead of a number: C expressions.
@@ -237,8 +244,24 @@ PASSED: Mapping[tuple[str, str], str] = {
     # MPICH copies as many neighbours as there is room for, however many it has.
     ("MPI_Dist_graph_neighbors", "maxindegree"): "lesser({maxindegree}, comm->in_degree)",
     ("MPI_Dist_graph_neighbors", "maxoutdegree"): "lesser({maxoutdegree}, comm->out_degree)",
-    ("MPI_Pack_external_size", "datatype"): "(datatype->size == 0 ? MPI_BYTE : datatype->host)",
+    # MPICH divides by the size of an element, and an empty datatype has none.
+    **{
+        (f"MPI_{name}", "datatype"): "(datatype->size == 0 ? MPI_BYTE : datatype->host)"
+        for name in ("Pack_external_size", "Pack_external", "Unpack_external")
+    },
     ("MPI_Pack_external_size", "incount"): "(datatype->size == 0 ? 0 : {incount})",
+    ("MPI_Pack_external", "incount"): "(datatype->size == 0 ? 0 : {incount})",
+    ("MPI_Unpack_external", "outcount"): "(datatype->size == 0 ? 0 : {outcount})",
+    **{
+        (f"MPI_File_{name}", parameter): passed
+        for name in _ACCESSES
+        for parameter, passed in (
+            ("buf", "access.buffer"),
+            ("count", "access.count"),
+            ("datatype", "access.type"),
+            ("status", "access_status(&access, status)"),
+        )
+    },
     ("MPI_Get_elements", "datatype"): "pair_in(datatype->host)",
     ("MPI_Get_elements_x", "datatype"): "pair_in(datatype->host)",
     ("MPI_Status_set_elements", "count"): "elements_in(datatype, {count})",
@@ -259,12 +282,22 @@ BEFORE: Mapping[str, str] = {
     "MPI_File_set_view": _FILE_HINTS,
     "MPI_File_set_info": _FILE_HINTS,
     "MPI_Comm_split_type": "    MPI_Info given = info;\n    info = split_info(split_type, given);",
+    **{
+        f"MPI_File_{name}": "    struct access access = access_begin(file_external(v[0].i32), buf, {count}, datatype,"
+        f" {str(name.startswith('write')).lower()});"
+        for name in _ACCESSES
+    },
 }
 SETTLE: Mapping[str, str] = {
     "MPI_File_set_view": "    file_hints_free(info, given);",
     "MPI_File_set_info": "    file_hints_free(info, given);",
     "MPI_Comm_split_type": "    if (info != given && info != MPI_INFO_NULL) { MPI_Info_free(&info); }",
     **{f"MPI_File_{name}_end": "    split_set(v[0].i32, SPLIT_NONE);" for name in _SPLIT},
+    **{
+        f"MPI_File_{name}": "    code = access_end(&access, code,"
+        f" {str(name.startswith('write')).lower()}, status);"
+        for name in _ACCESSES
+    },
 }
 
 # What else a success means.
@@ -285,6 +318,8 @@ AFTER: Mapping[str, str] = {
     " array_of_blocklengths, {count});",
     "MPI_Type_dup": "    type_duplicated(newtype_handle, oldtype);",
     **{f"MPI_File_{name}_begin": f"    split_set(v[0].i32, SPLIT_{name.upper()});" for name in _SPLIT},
+    **{f"MPI_File_i{name}": "    request_of_file(request_handle, v[0].i32);" for name in _PENDING},
+    "MPI_File_set_view": "    file_viewed(v[0].i32, datarep);",
     "MPI_File_get_view": "    type_given(etype_handle);\n    type_given(filetype_handle);",
     "MPI_Pack_external": "    quads_packed(outbuf, position, {incount}, datatype);",
     "MPI_Session_get_info": "    threads_honest(info_used);",

@@ -101,9 +101,60 @@ static void packed(void) {
     CHECK_IS(MPI_Pack_external_size("external32", 5, nothing, &far), MPI_SUCCESS);
     CHECK_IS(far, 0);
     MPI_Type_free(&nothing);
+    MPI_Type_create_struct(2, (int[]){1, 1}, (MPI_Aint[]){0, 4}, (MPI_Datatype[]){MPI_DOUBLE, MPI_INT}, &nothing);
+    MPI_Type_commit(&nothing);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    far = -1; /* MPICH knows no external form of two sorts of numbers, and would end the process */
+    CHECK(MPI_Pack_external_size("external32", 1, nothing, &far) == MPI_ERR_TYPE || far == 12);
+    far = 0;
+    MPI_Pack_external("external32", buffer + 128, 1, nothing, buffer, 128, &far);
+    far = 0;
+    MPI_Unpack_external("external32", buffer, 128, &far, buffer + 128, 1, nothing);
+    MPI_Pack_external_size("external32", 1, MPI_DOUBLE_INT, &far);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_ARE_FATAL);
+    MPI_Type_free(&nothing);
+    far = 0;
     MPI_Pack_external("external32", &number, 1, MPI_INT, buffer, sizeof buffer, &far);
     CHECK_IS(far, 4);
     CHECK(buffer[0] == 0 && buffer[3] == 42);
+}
+
+/* Elements of several sizes are counted where a library can; where it would end the process, that is refused. */
+static void counted(void) {
+    MPI_Datatype mixed, dealt, with_empty, empty;
+    MPI_Status status;
+    int count = -1;
+    memset(&status, 0, sizeof status);
+    MPI_Type_create_struct(2, (int[]){1, 1}, (MPI_Aint[]){0, 8}, (MPI_Datatype[]){MPI_INT, MPI_DOUBLE}, &mixed);
+    MPI_Type_create_darray(1, 0, 1, (int[]){4}, (int[]){MPI_DISTRIBUTE_BLOCK}, (int[]){MPI_DISTRIBUTE_DFLT_DARG},
+                           (int[]){1}, MPI_ORDER_C, mixed, &dealt);
+    MPI_Type_contiguous(0, MPI_INT, &empty);
+    MPI_Type_create_struct(3, (int[]){1, 1, 1}, (MPI_Aint[]){0, 4, 8}, (MPI_Datatype[]){empty, MPI_INT, MPI_DOUBLE},
+                           &with_empty);
+    MPI_Type_commit(&dealt);
+    MPI_Type_commit(&with_empty);
+    MPI_Type_commit(&mixed);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    MPI_Status_set_elements(&status, MPI_BYTE, 16);
+    CHECK_IS(MPI_Get_elements(&status, mixed, &count), MPI_SUCCESS);
+    CHECK_IS(count, 3);
+    MPI_Status_set_elements(&status, dealt, 7);
+    MPI_Status_set_elements(&status, with_empty, 7);
+    MPI_Status_set_elements(&status, MPI_BYTE, 28);
+    MPI_Get_elements(&status, dealt, &count);
+    MPI_Get_elements(&status, with_empty, &count);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_ARE_FATAL);
+    MPI_Type_free(&dealt);
+    MPI_Type_create_darray(1, 0, 1, (int[]){4}, (int[]){MPI_DISTRIBUTE_BLOCK}, (int[]){MPI_DISTRIBUTE_DFLT_DARG},
+                           (int[]){1}, MPI_ORDER_C, MPI_INT, &dealt);
+    MPI_Type_commit(&dealt);
+    CHECK_IS(MPI_Status_set_elements(&status, MPI_INT, 6), MPI_SUCCESS);
+    MPI_Get_elements(&status, dealt, &count);
+    CHECK_IS(count, 6);
+    MPI_Type_free(&dealt);
+    MPI_Type_free(&empty);
+    MPI_Type_free(&mixed);
+    MPI_Type_free(&with_empty);
 }
 
 /* What a datatype was made of is told in the names that were given, though the node knows MPI_LONG by another. */
@@ -190,6 +241,7 @@ int main(int argc, char **argv) {
     LOCATES(short, MPI_SHORT_INT);
     derived();
     packed();
+    counted();
     contents();
     markers();
     long double quad = 1.0L / 3.0L, other = 0;

@@ -85,10 +85,73 @@ static void modes(void) {
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
+/* A file is closed when all that was asked of it has been completed: by the guest, or for it where it freed a request. */
+static void pending(void) {
+    MPI_File file = opened("shared", MPI_MODE_RDWR), same = file;
+    int mine[4] = {rank, rank, rank, rank}, got = -1;
+    MPI_Request request;
+    MPI_File_iwrite_at(file, (MPI_Offset)rank * sizeof mine, mine, 4, MPI_INT, &request);
+    CHECK_IS(class_of(MPI_File_close(&same)), MPI_ERR_OTHER);
+    CHECK_IS(MPI_Wait(&request, MPI_STATUS_IGNORE), MPI_SUCCESS);
+    mine[3] = -rank;
+    MPI_File_iwrite_at(file, (MPI_Offset)rank * sizeof mine, mine, 4, MPI_INT, &request);
+    CHECK_IS(MPI_Request_free(&request), MPI_SUCCESS);
+    CHECK(request == MPI_REQUEST_NULL);
+    CHECK_IS(MPI_File_close(&file), MPI_SUCCESS);
+    file = opened("shared", MPI_MODE_RDONLY);
+    MPI_File_read_at(file, (MPI_Offset)rank * sizeof mine + 12, &got, 1, MPI_INT, MPI_STATUS_IGNORE);
+    CHECK_IS(got, -rank);
+    MPI_File_close(&file);
+}
+
+/* A file of external32 holds the numbers from their highest byte, with or without holes in memory; what was not read
+ * stays as it was. */
+static void external(void) {
+    MPI_File file = MPI_FILE_NULL;
+    MPI_Status status;
+    MPI_Datatype sparse, mixed;
+    unsigned char bytes[16] = {0};
+    int four[8] = {0x01020304, -1, 0x05060708, -1, 9, -1, 10, -1}, got[8] = {7, 7, 7, 7, 7, 7, 7, 7}, count = -1;
+    MPI_Type_create_resized(MPI_INT, 0, 2 * sizeof(int), &sparse);
+    MPI_Type_commit(&sparse);
+    MPI_Type_create_struct(2, (int[]){1, 1}, (MPI_Aint[]){0, 8}, (MPI_Datatype[]){MPI_DOUBLE, MPI_INT}, &mixed);
+    MPI_Type_commit(&mixed);
+    MPI_File_open(MPI_COMM_SELF, rank == 0 ? "fleeting" : "grown",
+                  MPI_MODE_RDWR | (rank == 0 ? MPI_MODE_CREATE | MPI_MODE_DELETE_ON_CLOSE : 0), MPI_INFO_NULL, &file);
+    if (rank == 0 && MPI_File_set_view(file, 0, MPI_INT, MPI_INT, "external32", MPI_INFO_NULL) == MPI_SUCCESS) {
+        char datarep[MPI_MAX_DATAREP_STRING] = "";
+        MPI_Offset offset;
+        MPI_Datatype etype, filetype;
+        MPI_File_get_view(file, &offset, &etype, &filetype, datarep);
+        CHECK(strcmp(datarep, "external32") == 0);
+        CHECK_IS(MPI_File_write_at(file, 0, four, 4, sparse, &status), MPI_SUCCESS);
+        MPI_Get_count(&status, sparse, &count);
+        CHECK_IS(count, 4);
+        CHECK_IS(MPI_File_read_at(file, 1, got, 4, sparse, &status), MPI_SUCCESS);
+        MPI_Get_count(&status, sparse, &count);
+        CHECK_IS(count, 3);
+        CHECK(got[0] == 0x05060708 && got[1] == 7 && got[2] == 9 && got[4] == 10 && got[6] == 7);
+        MPI_File_seek(file, 0, MPI_SEEK_SET);
+        CHECK_IS(MPI_File_read(file, got, 2, MPI_INT, MPI_STATUS_IGNORE), MPI_SUCCESS);
+        CHECK(got[0] == four[0] && got[1] == four[2] && got[2] == 9);
+        MPI_File_write_at(file, 0, four, 1, mixed, &status); /* MPICH ends the process where this is not refused */
+        MPI_File_write_at(file, 0, four, 1, MPI_LONG_DOUBLE_INT, &status);
+        MPI_File_set_view(file, 0, MPI_BYTE, MPI_BYTE, "native", MPI_INFO_NULL);
+        CHECK_IS(MPI_File_read_at(file, 8, bytes, 8, MPI_BYTE, &status), MPI_SUCCESS);
+        CHECK(bytes[3] == 9 && bytes[7] == 10 && bytes[0] == 0);
+    }
+    MPI_File_close(&file);
+    MPI_Type_free(&sparse);
+    MPI_Type_free(&mixed);
+    MPI_Barrier(MPI_COMM_WORLD);
+}
+
 int main(int argc, char **argv) {
     begin(&argc, &argv);
     modes();
     shares();
+    pending();
+    external();
     MPI_File file;
     MPI_Status status;
     MPI_Offset bytes;

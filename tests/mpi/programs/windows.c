@@ -72,6 +72,11 @@ int main(int argc, char **argv) {
     MPI_Type_vector(2, 1, 1, MPI_INT, &alike);
     MPI_Type_commit(&alike);
     GIVES(MPI_Accumulate(much, 1, mixed, to, 0, 1, mixed, MPI_SUM, win), MPI_ERR_TYPE);
+    /* An operation that is not defined for the type: some library asserts that it is, at the target. */
+    GIVES(MPI_Accumulate(much, 1, MPI_INT, to, 0, 1, MPI_INT, MPI_MINLOC, win), MPI_ERR_OP);
+    GIVES(MPI_Accumulate(much, 1, alike, to, 0, 1, alike, MPI_MAXLOC, win), MPI_ERR_OP);
+    GIVES(MPI_Fetch_and_op(much, &got, MPI_FLOAT, to, 0, MPI_BAND, win), MPI_ERR_OP);
+    GIVES(MPI_Get_accumulate(much, 1, MPI_2INT, much + 8, 1, MPI_2INT, to, 0, 1, MPI_2INT, MPI_SUM, win), MPI_ERR_OP);
     GIVES(MPI_Get_accumulate(much, 1, MPI_LONG_DOUBLE_INT, much + 16, 1, MPI_LONG_DOUBLE_INT, 3 % size, 0, 0,
                              MPI_LONG_DOUBLE_INT, MPI_REPLACE, win),
           MPI_ERR_TRUNCATE);
