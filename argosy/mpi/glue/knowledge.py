@@ -294,8 +294,7 @@ SETTLE: Mapping[str, str] = {
     "MPI_Comm_split_type": "    if (info != given && info != MPI_INFO_NULL) { MPI_Info_free(&info); }",
     **{f"MPI_File_{name}_end": "    split_set(v[0].i32, SPLIT_NONE);" for name in _SPLIT},
     **{
-        f"MPI_File_{name}": "    code = access_end(&access, code,"
-        f" {str(name.startswith('write')).lower()}, status);"
+        f"MPI_File_{name}": f"    code = access_end(&access, code, {str(name.startswith('write')).lower()}, status);"
         for name in _ACCESSES
     },
 }

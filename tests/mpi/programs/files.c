@@ -130,12 +130,13 @@ static void external(void) {
         CHECK_IS(MPI_File_read_at(file, 1, got, 4, sparse, &status), MPI_SUCCESS);
         MPI_Get_count(&status, sparse, &count);
         CHECK_IS(count, 3);
-        CHECK(got[0] == 0x05060708 && got[1] == 7 && got[2] == 9 && got[4] == 10 && got[6] == 7);
+        CHECK(got[0] == 0x05060708 && got[1] == 7 && got[2] == 9 && got[4] == 10);
+        CHECK(got[6] == 7 || got[6] == 10); /* Open MPI 4.1 repeats the last */
         MPI_File_seek(file, 0, MPI_SEEK_SET);
         CHECK_IS(MPI_File_read(file, got, 2, MPI_INT, MPI_STATUS_IGNORE), MPI_SUCCESS);
         CHECK(got[0] == four[0] && got[1] == four[2] && got[2] == 9);
-        MPI_File_write_at(file, 0, four, 1, mixed, &status); /* MPICH ends the process where this is not refused */
-        MPI_File_write_at(file, 0, four, 1, MPI_LONG_DOUBLE_INT, &status);
+        MPI_File_write_at(file, 100, four, 1, mixed, &status); /* MPICH ends the process where this is not refused */
+        MPI_File_write_at(file, 100, four, 1, MPI_LONG_DOUBLE_INT, &status);
         MPI_File_set_view(file, 0, MPI_BYTE, MPI_BYTE, "native", MPI_INFO_NULL);
         CHECK_IS(MPI_File_read_at(file, 8, bytes, 8, MPI_BYTE, &status), MPI_SUCCESS);
         CHECK(bytes[3] == 9 && bytes[7] == 10 && bytes[0] == 0);
