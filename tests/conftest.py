@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from needs import need, program
-from registry_server import RegistryServer, registry_server
+from registry_server import KINDS, RegistryServer, registry_server
 
 __all__ = ["need", "program"]
 
@@ -22,6 +22,13 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistrySe
 def locked_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
     """A registry with a password (registry_server.USER and PASSWORD)."""
     with registry_server(tmp_path_factory.mktemp("locked-registry"), passwords=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=KINDS, ids=lambda kind: kind.name)
+def each_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    """Every kind of registry in turn, asking nobody who they are."""
+    with registry_server(tmp_path_factory.mktemp(request.param.name), kind=request.param) as server:
         yield server
 
 

@@ -1,8 +1,9 @@
-"""A real registry server on a free loopback port: Debian's docker-registry, with or without passwords."""
+"""Real registry servers on free loopback ports: Debian's docker-registry, with or without passwords, and two others."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import socket
 import subprocess
@@ -13,9 +14,32 @@ from pathlib import Path
 
 import requests
 from needs import program
+from registry_programs import crane, ociserver
 
 CONFIGURATION = Path(__file__).resolve().parent.parent / "registry" / "config.yml"
 USER, PASSWORD = "captain", "ithaca-0451"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A server program, and what it is known to do.
+
+    `referrers`: it has the referrers API. `deletes_tags`: a tag can go without its manifest. `keeps`: blobs that a
+    killed process had taken are there in the next one over the same folder. `continues`: an upload whose connection
+    broke goes on, between two chunks only (`chunk`), at any byte (`byte`), or not at all (empty).
+    """
+
+    name: str
+    referrers: bool
+    deletes_tags: bool
+    keeps: bool
+    continues: str
+
+
+DOCKER_REGISTRY = Kind(name="docker-registry", referrers=False, deletes_tags=False, keeps=True, continues="chunk")
+CRANE = Kind(name="crane", referrers=False, deletes_tags=True, keeps=True, continues="")
+OCISERVER = Kind(name="ociserver", referrers=True, deletes_tags=True, keeps=False, continues="byte")
+KINDS = (DOCKER_REGISTRY, CRANE, OCISERVER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +49,15 @@ class RegistryServer:
     host: str
     storage: Path
     process: subprocess.Popen[bytes]
+    kind: Kind = DOCKER_REGISTRY
 
     def url(self, path: str = "") -> str:
         return f"http://{self.host}/v2/{path}"
+
+    def has(self, repository: str, hexadecimal: str) -> bool:
+        """Whether the blob of this SHA-256 is there and whole, asked for as plainly as can be."""
+        answer = requests.get(self.url(f"{repository}/blobs/sha256:{hexadecimal}"), timeout=60)
+        return answer.status_code == 200 and hashlib.sha256(answer.content).hexdigest() == hexadecimal
 
     def blob_path(self, hexadecimal: str) -> Path:
         """Where docker-registry keeps a blob's or manifest's bytes."""
@@ -41,33 +71,44 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def registry_server(folder: Path, *, passwords: bool = False) -> Iterator[RegistryServer]:
-    """Start the server with the repository's own configuration and stop it at the end."""
-    server = program("docker-registry", "apt-get install docker-registry")
+def registry_server(folder: Path, *, kind: Kind = DOCKER_REGISTRY, passwords: bool = False) -> Iterator[RegistryServer]:
+    """Start the server, docker-registry with the repository's own configuration, and stop it at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     host = f"127.0.0.1:{free_port()}"
-    users = folder / "htpasswd"
-    htpasswd = program("htpasswd", "apt-get install apache2-utils")
-    users.write_bytes(subprocess.run([htpasswd, "-Bbn", USER, PASSWORD], check=True, capture_output=True).stdout)
-    text = CONFIGURATION.read_text()
-    if not passwords:
-        text = text[: text.index("auth:")] + text[text.index("health:") :]
-    configuration = folder / "config.yml"
-    configuration.write_text(text)
-    environment = {
-        **os.environ,
-        "REGISTRY_HTTP_ADDR": host,
-        "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(folder / "storage"),
-        **({"REGISTRY_AUTH_HTPASSWD_PATH": str(users)} if passwords else {}),
-    }
+    environment = dict(os.environ)
+    if kind == CRANE:
+        (folder / "storage").mkdir(exist_ok=True)
+        command = [crane(), "registry", "serve", "--address", host, "--disk", folder / "storage"]
+    elif kind == OCISERVER:
+        command = [ociserver(), host]
+    else:
+        command = _docker_registry(folder, passwords)
+        environment |= {
+            "REGISTRY_HTTP_ADDR": host,
+            "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(folder / "storage"),
+            **({"REGISTRY_AUTH_HTPASSWD_PATH": str(folder / "htpasswd")} if passwords else {}),
+        }
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([server, "serve", configuration], env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
         _wait(host, process, folder / "log")
-        yield RegistryServer(host=host, storage=folder / "storage", process=process)
+        yield RegistryServer(host=host, storage=folder / "storage", process=process, kind=kind)
     finally:
         process.terminate()
         process.wait(10)
+
+
+def _docker_registry(folder: Path, passwords: bool) -> list[str | Path]:
+    """The command; its configuration and file of passwords are written into `folder`."""
+    server = program("docker-registry", "apt-get install docker-registry")
+    htpasswd = program("htpasswd", "apt-get install apache2-utils")
+    users = subprocess.run([htpasswd, "-Bbn", USER, PASSWORD], check=True, capture_output=True).stdout
+    (folder / "htpasswd").write_bytes(users)
+    text = CONFIGURATION.read_text()
+    if not passwords:
+        text = text[: text.index("auth:")] + text[text.index("health:") :]
+    (folder / "config.yml").write_text(text)
+    return [server, "serve", folder / "config.yml"]
 
 
 def _wait(host: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -73,7 +73,8 @@ def _ask(transport: Transport, url: str, intake: Intake, action: str) -> bool:
     begin = intake.size
     if begin and not intake.missing:
         return True
-    headers = {"Range": f"bytes={begin}-"} if begin else {}
+    # With its end, without which some servers do not understand it.
+    headers = {"Range": f"bytes={begin}-{intake.descriptor.size - 1}"} if begin else {}
     expected = {200, 206, 416} if begin else {200}
     with transport.send("GET", url, action=action, expected=expected, headers=headers) as response:
         if response.status_code == 206:

@@ -6,11 +6,8 @@ from pathlib import Path
 
 from argosy.errors import UsageError
 from argosy.model.reference import Reference
-from argosy.oci import credentials
 from argosy.oci.layout import Layout
 from argosy.oci.registry import Registry
-from argosy.oci.remote import Remote
-from argosy.oci.transport import Transport
 
 
 def open_registry(reference: Reference, *, plain_http: bool = False, patience: float = 60.0) -> Registry:
@@ -26,6 +23,11 @@ def open_registry(reference: Reference, *, plain_http: bool = False, patience: f
         )
     if reference.registry is None:
         return Layout(Path(reference.repository))
+    # Only here: a folder is opened without what HTTP takes.
+    from argosy.oci import credentials
+    from argosy.oci.remote import Remote
+    from argosy.oci.transport import Transport
+
     account = credentials.find(reference.registry)
     transport = Transport(reference.registry, account=account, plain_http=plain_http, patience=patience)
     return Remote(transport, reference.repository)
