@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -15,6 +16,8 @@ from typing import IO
 from argosy.errors import ArgosyError
 
 _CHUNK = 1 << 20
+# What flock says on a file system that has no locks.
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def sha256_of(path: Path) -> str:
@@ -80,7 +83,7 @@ def resumable_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _opened_alone(partial) as file:
+        with _open_alone(partial, 0o600) as file:
             try:
                 yield file
                 file.flush()
@@ -100,20 +103,24 @@ def resumable_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
         raise _unwritable(path, error) from error
 
 
-@contextlib.contextmanager
-def _opened_alone(path: Path) -> Iterator[IO[bytes]]:
-    """`path`, opened and locked; whoever had it before may have renamed it, and then it is another file."""
+def _open_alone(path: Path, mode: int) -> IO[bytes]:
+    """`path`, opened and locked until it is closed; whoever had it before may have renamed or removed it, and then it
+    is another file."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "r+b") as file:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+        file = os.fdopen(descriptor, "r+b")
+        try:
             fcntl.flock(file, fcntl.LOCK_EX)
-            try:
-                same = os.path.samestat(os.fstat(descriptor), path.stat())
-            except FileNotFoundError:
-                same = False
-            if same:
-                yield file
-                return
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return file
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                return file
+            file.close()
+            raise
+        file.close()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -132,16 +139,17 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Hold an exclusive advisory lock on `path` (created when absent) while the block runs; other processes wait."""
+    """Hold an exclusive advisory lock on `path` (created when absent) while the block runs; other processes wait.
+
+    On a file system without locks (NFS without its lock service) nobody waits: what is locked here is work that need
+    not be done twice, and every file of its result takes its name whole.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        file = _open_alone(path, 0o644)
     except OSError as error:
         raise ArgosyError(
             f"cannot lock {path}: {error.strerror or error}", advice="choose a folder of your own with $ARGOSY_CACHE"
         ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with file:
         yield
-    finally:
-        os.close(descriptor)

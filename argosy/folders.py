@@ -17,6 +17,16 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "argosy"
 
 
+def site_cache_root() -> Path | None:
+    """The cache that an administrator keeps for all users: `$ARGOSY_SITE_CACHE`, else /var/cache/argosy where there is
+    one; None without. Empty, the variable means none."""
+    given = os.environ.get("ARGOSY_SITE_CACHE")
+    if given is not None:
+        return Path(given).absolute() if given else None
+    usual = Path("/var/cache/argosy")
+    return usual if usual.is_dir() else None
+
+
 def settings_root() -> Path:
     """Where a user's keys and trust policy are: `argosy` in the XDG configuration folder; not created here."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config").absolute() / "argosy"

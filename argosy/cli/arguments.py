@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from argosy import __version__
 from argosy.cli.attest import add_attest, add_attestations
 from argosy.cli.build import add_build
+from argosy.cli.cache import add_cache
 from argosy.cli.completion import add_completion
 from argosy.cli.copy import add_copy, add_delete
 from argosy.cli.doctor import add_doctor
@@ -55,6 +56,7 @@ _FAMILIES = (
     add_precompile,
     add_run,
     add_why_not,
+    add_cache,
     add_trace,
     add_list,
     add_doctor,

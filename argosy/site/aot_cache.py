@@ -6,6 +6,9 @@ target triple and the set of CPU features. An entry counts only when both files 
 root and nobody else can write them, the digest agrees, and the code's own record names the same target. Anything else
 is refused, with the reason, and compiled again; it is never loaded.
 
+A user's cache is read through to the site's, which an administrator fills (`$ARGOSY_CACHE` of the administrator is
+`$ARGOSY_SITE_CACHE` of the users) and users only read. A note's time of change is when its entry was last used.
+
 Native code is never fetched: whoever can give it can run anything.
 """
 
@@ -15,19 +18,17 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
-import stat
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from argosy.errors import ArgosyError
-from argosy.files import distrust, lock, write_whole
-from argosy.folders import cache_root
+from argosy.errors import ArgosyError, UsageError
+from argosy.files import lock, write_whole
 from argosy.model.digest import Digest
+from argosy.model.strict import Table
 from argosy.model.target import Target
-from argosy.site import elf, engine
+from argosy.site import aot_folder, elf, engine
+from argosy.site.aot_folder import Refused
 from argosy.site.engine import Numerics
 
 _FORMAT = 1
@@ -52,6 +53,43 @@ class Key:
             *sorted(self.target.features),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """What is written beside native code; `sha256` in lower-case hex is the code's. The fields are the file's."""
+
+    format: int
+    wasm: str
+    wasmtime: str
+    numerics: str
+    triple: str
+    features: tuple[str, ...]
+    imports: tuple[str, ...]
+    sha256: str
+
+    @classmethod
+    def parse(cls, data: bytes, name: str) -> Note:
+        """Read a note strictly. Raises Refused."""
+        try:
+            table = Table(name, "", json.loads(data), cls.__dataclass_fields__)
+            return cls(
+                format=table.whole("format"),
+                wasm=table.text("wasm"),
+                wasmtime=table.text("wasmtime"),
+                numerics=table.text("numerics"),
+                triple=table.text("triple"),
+                features=table.texts("features"),
+                imports=table.texts("imports"),
+                sha256=table.text("sha256"),
+            )
+        except (ValueError, RecursionError, UsageError) as error:
+            raise Refused(f"{name} cannot be read: {error}") from error
+
+    @property
+    def target(self) -> Target:
+        """For whom the code is, as the note says: the code's own record decides."""
+        return Target(triple=self.triple, features=frozenset(self.features))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,179 +118,131 @@ class Code:
     imports: tuple[str, ...]
 
 
-class _Refused(Exception):  # noqa: N818 (a decision, not an error)
-    """Why an entry is not used."""
-
-
-def folder() -> Path:
-    """The cache's own folder; not created here."""
-    return cache_root() / "aot"
-
-
 def find_or_compile(key: Key, compile: Callable[[], Code]) -> Entry:
     """The entry for `key`, compiled by `compile` when there is none that can be trusted: once, however many ask.
 
     Raises ArgosyError when the cache cannot be written or its folder belongs to someone else.
     """
-    place = folder() / key.wasm.hex
-    refused = _secure(place)
-    name = key.name()
+    if found := _in_site(key):
+        return found
+    place = aot_folder.own() / key.wasm.hex
+    refused = aot_folder.secure(place)
     if not refused:
-        with contextlib.suppress(_Refused):
-            return _read_entry(place, name, key)
-    with lock(place / f".{name}.lock"):
+        with contextlib.suppress(Refused):
+            return read_entry(place, key)
+    with lock(lock_path(place, key.name())):
         reason = ""
         try:
-            return _read_entry(place, name, key)  # another process may have compiled it while this one waited
-        except _Refused as refusal:
+            return read_entry(place, key)  # another process may have compiled it while this one waited
+        except Refused as refusal:
             reason = refused or str(refusal)
         code = compile()
-        _write_entry(place, name, key, code)
-    return Entry(path=place / f"{name}.cwasm", imports=code.imports, compiled=True, refused=reason)
+        write_entry(place, key, code)
+    return Entry(path=place / f"{key.name()}.cwasm", imports=code.imports, compiled=True, refused=reason)
 
 
 def entry(key: Key) -> Entry | None:
-    """The entry for `key` that is there and can be trusted; None where there is none."""
-    place = folder() / key.wasm.hex
-    if not _is_there(place):
-        return None
-    with contextlib.suppress(_Refused):
-        return _read_entry(place, key.name(), key)
-    return None
+    """The entry for `key` that is there, in the user's cache or the site's, and can be trusted; None without one."""
+    place = aot_folder.own() / key.wasm.hex
+    if aot_folder.is_there(place):
+        with contextlib.suppress(Refused):
+            return read_entry(place, key)
+    return _in_site(key)
 
 
 def targets(wasm: Digest, numerics: Numerics) -> tuple[Target, ...]:
-    """For which targets the cache has code of this module by this wasmtime, so its notes say: `entry` checks one.
+    """For which targets there is code of this module by this wasmtime, so the notes say: `entry` checks one.
 
     Those with more features first.
     """
-    place = folder() / wasm.hex
-    if not _is_there(place):
-        return ()
-    found = []
-    for note in place.glob("*.json"):
-        with contextlib.suppress(_Refused, ValueError, KeyError, TypeError):
-            fields = json.loads(_read_trusted(note, _LARGEST_NOTE))
-            target = Target(triple=str(fields["triple"]), features=frozenset(map(str, fields["features"])))
-            if Key(wasm=wasm, numerics=numerics, target=target).name() == note.stem:
-                found.append(target)
+    found = set()
+    for root in filter(None, (aot_folder.own(), aot_folder.site())):
+        place = root / wasm.hex
+        if not aot_folder.is_there(place):
+            continue
+        for path in place.glob("*.json"):
+            with contextlib.suppress(Refused):
+                target = read_note(path).target
+                if Key(wasm=wasm, numerics=numerics, target=target).name() == path.stem:
+                    found.add(target)
     return tuple(sorted(found, key=lambda target: (-len(target.features), str(target))))
 
 
-def _secure(place: Path) -> str:
-    """Make the cache's folder and `place` in it folders that only this user can write; says what was wrong."""
-    try:
-        if all(_is_secure(path) for path in (folder(), place)):
-            return ""
-        with lock(folder().with_name(".aot.lock")):
-            return "; ".join(filter(None, [_make_secure(path) for path in (folder(), place)]))
-    except OSError as error:
-        raise ArgosyError(
-            f"cannot use the AOT cache {folder()}: {error.strerror or error}",
-            advice="choose a folder of your own by $ARGOSY_CACHE",
-        ) from error
+def lock_path(place: Path, name: str) -> Path:
+    """The file whose lock whoever writes or removes the entry `name` in `place` holds."""
+    return place / f".{name}.lock"
 
 
-def _is_secure(path: Path) -> bool:
-    try:
-        status = path.lstat()
-    except FileNotFoundError:
-        return False
-    return stat.S_ISDIR(status.st_mode) and not distrust(status)
+def read_note(path: Path) -> Note:
+    """The note in a file that only this user or root can have written. Raises Refused."""
+    return Note.parse(aot_folder.read_trusted(path, _LARGEST_NOTE), path.name)
 
 
-def _is_there(place: Path) -> bool:
-    """Whether there may be entries to trust in `place`; what is wrong with it, whoever would write there is told."""
-    try:
-        return all(_is_secure(path) for path in (folder(), place))
-    except OSError:
-        return False
+def read_entry(place: Path, key: Key) -> Entry:
+    """The entry for `key` in the folder `place`, whole and to be trusted, and from now on the last used one.
+
+    Raises Refused saying why there is none; with no words when nothing is there.
+    """
+    found = check_entry(place, key)
+    with contextlib.suppress(OSError):  # the site's is only read
+        os.utime(found.path.with_suffix(".json"))
+    return found
 
 
-def _make_secure(path: Path) -> str:
-    refused = ""
-    with contextlib.suppress(FileNotFoundError):
-        status = path.lstat()
-        if not stat.S_ISDIR(status.st_mode):
-            refused = f"{path} was no folder"
-        elif reason := distrust(status):
-            refused = f"{path}: {reason}"
-            if path == folder() and status.st_uid != os.geteuid():
-                raise ArgosyError(refused, advice="choose a folder of your own by $ARGOSY_CACHE")
-    if refused:  # out of the way with all that is in it: anything may have been put there
-        aside = path.rename(path.with_name(f".refused.{path.name}.{os.getpid()}.{time.time_ns()}"))
-        shutil.rmtree(aside, ignore_errors=True)
-    if not _is_secure(path):
-        path.mkdir(mode=0o755, exist_ok=True)
-        path.chmod(0o755)  # whatever the umask
-    return refused
-
-
-def _read_trusted(path: Path, most: int | None = None) -> bytes:
-    """The bytes of a file that only this user or root can have written; the file checked is the file read."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
-        raise _Refused("") from None
-    except OSError as error:
-        raise _Refused(f"{path.name}: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise _Refused(f"{path.name} is not a file")
-        if reason := distrust(status):
-            raise _Refused(f"{path.name}: {reason}")
-        if most is not None and status.st_size > most:
-            raise _Refused(f"{path.name} has {status.st_size} bytes")
-        return file.read()
-
-
-def _read_entry(place: Path, name: str, key: Key) -> Entry:
+def check_entry(place: Path, key: Key) -> Entry:
+    """The same without using it."""
+    name = key.name()
     path = place / f"{name}.cwasm"
     try:
-        note = _read_trusted(place / f"{name}.json", _LARGEST_NOTE)
-    except _Refused as refusal:
+        note = read_note(place / f"{name}.json")
+    except Refused as refusal:
         if not str(refusal) and os.path.lexists(path):
-            raise _Refused(f"{path.name} has no note: nothing says that it was compiled here") from None
+            raise Refused(f"{path.name} has no note: nothing says that it was compiled here") from None
         raise
-    try:
-        fields = json.loads(note)
-        wanted, imports = fields["sha256"], tuple(map(str, fields["imports"]))
-        if fields["format"] != _FORMAT or fields["wasm"] != str(key.wasm):
-            raise _Refused(f"{name}.json is the note of another module")
-    except (ValueError, KeyError, TypeError) as error:
-        raise _Refused(f"{name}.json cannot be read: {error}") from error
-    data = _read_trusted(path)
-    if hashlib.sha256(data).hexdigest() != wanted:
-        raise _Refused(f"{path.name}: its digest is not the one noted when it was compiled")
-    _check_record(data, path, key)
-    return Entry(path=path, imports=imports, compiled=False)
+    if note.format != _FORMAT or note.wasm != str(key.wasm):
+        raise Refused(f"{name}.json is the note of another module")
+    data = aot_folder.read_trusted(path)
+    if hashlib.sha256(data).hexdigest() != note.sha256:
+        raise Refused(f"{path.name}: its digest is not the one noted when it was compiled")
+    check_record(data, path.name, key)
+    return Entry(path=path, imports=note.imports, compiled=False)
 
 
-def _check_record(data: bytes, path: Path, key: Key) -> None:
-    try:
-        record = elf.read(data, name=path.name)
-    except ArgosyError as error:
-        raise _Refused(error.what) from error
-    if record.target != key.target:
-        lacking = ", ".join(sorted(key.target.missing_for(record.target))) or "fewer features"
-        raise _Refused(f"{path.name} is code for another CPU ({lacking})")
-    if record.engine_version != engine.wasmtime_version().partition(".")[0]:
-        raise _Refused(f"{path.name} was compiled by wasmtime {record.engine_version}")
-
-
-def _write_entry(place: Path, name: str, key: Key, code: Code) -> None:
-    note = {
-        "format": _FORMAT,
-        "wasm": str(key.wasm),
-        "wasmtime": engine.wasmtime_version(),
-        "numerics": key.numerics,
-        "triple": key.target.triple,
-        "features": sorted(key.target.features),
-        "imports": list(code.imports),
-        "sha256": hashlib.sha256(code.data).hexdigest(),
-    }
+def write_entry(place: Path, key: Key, code: Code) -> None:
+    """Put an entry into the folder `place`; the caller holds its lock. Raises ArgosyError."""
+    name = key.name()
+    note = Note(
+        format=_FORMAT,
+        wasm=str(key.wasm),
+        wasmtime=engine.wasmtime_version(),
+        numerics=key.numerics,
+        triple=key.target.triple,
+        features=tuple(sorted(key.target.features)),
+        imports=code.imports,
+        sha256=hashlib.sha256(code.data).hexdigest(),
+    )
     # The note last: without it the code does not count, so a crash in between leaves no entry.
     (place / f"{name}.json").unlink(missing_ok=True)
     write_whole(place / f"{name}.cwasm", code.data)
-    write_whole(place / f"{name}.json", json.dumps(note, indent=1).encode())
+    write_whole(place / f"{name}.json", json.dumps(asdict(note), indent=1).encode())
+
+
+def _in_site(key: Key) -> Entry | None:
+    root = aot_folder.site()
+    if root is not None and aot_folder.is_there(root / key.wasm.hex):
+        with contextlib.suppress(Refused):
+            return read_entry(root / key.wasm.hex, key)
+    return None
+
+
+def check_record(data: bytes, name: str, key: Key) -> None:
+    """Raises Refused where the code's own record is not that of code for `key`; `name` is for messages."""
+    try:
+        record = elf.read(data, name=name)
+    except ArgosyError as error:
+        raise Refused(error.what) from error
+    if record.target != key.target:
+        lacking = ", ".join(sorted(key.target.missing_for(record.target))) or "fewer features"
+        raise Refused(f"{name} is code for another CPU ({lacking})")
+    if record.engine_version != engine.wasmtime_version().partition(".")[0]:
+        raise Refused(f"{name} was compiled by wasmtime {record.engine_version}")

@@ -9,7 +9,7 @@ from argosy.errors import ArgosyError
 from argosy.model.digest import Digest
 from argosy.model.target import Target
 from argosy.progress import progress
-from argosy.site import aot_cache, cpu, engine
+from argosy.site import aot_cache, cache_limit, cpu, engine
 from argosy.site.aot_cache import Code, Entry, Key
 
 
@@ -25,7 +25,10 @@ def precompile(wasm: Path, digest: Digest, numerics: str, target: Target | None 
     if target is not None and target != host:
         cpu.require_compilable(target)
     key = Key(wasm=digest, numerics=kind, target=target or host)
-    return aot_cache.find_or_compile(key, lambda: _compile(wasm, digest, key))
+    entry = aot_cache.find_or_compile(key, lambda: _compile(wasm, digest, key))
+    if entry.compiled:
+        cache_limit.keep_within_limit()
+    return entry
 
 
 def for_this_cpu(wasm: Path, digest: Digest, numerics: str) -> Entry:

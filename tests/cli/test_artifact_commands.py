@@ -398,3 +398,26 @@ def test_run_says_when_code_in_the_cache_was_refused(desk: Desk) -> None:
     run = desk.argosy("run", "--unsigned", wasm)
     assert (run.returncode, run.stdout) == (0, "hi\n")
     assert "compiled again" in run.stderr and "digest" in run.stderr
+
+
+def test_the_cache_is_listed_verified_cleaned_and_carried(desk: Desk) -> None:
+    wasm = desk.put("tiny", guests.say("hi\n"))
+    entry = json.loads(desk.done("precompile", "--json", "--unsigned", wasm))
+    (listed,) = json.loads(desk.done("cache", "ls", "--json"))["entries"]
+    assert (listed["path"], listed["why_not"]) == (entry["path"], "")
+    assert "this CPU" in desk.done("cache", "ls")
+    assert "0 of them would not be loaded" in desk.done("cache", "verify")
+    desk.done("cache", "export", "nodes.tar")
+    code = Path(entry["path"])
+    os.utime(code.with_suffix(".json"), (1e9, 1e9))
+    assert "would remove" in desk.done("cache", "gc", "--limit", "0", "--dry-run")
+    assert "not used for longest" in desk.done("cache", "gc", "--limit", "0")
+    assert not code.exists()
+    desk.done("keys", "generate", "stranger.key")
+    refused = desk.argosy("cache", "import", "--trusted-key", "stranger.pub", "nodes.tar")
+    assert refused.returncode == 1 and "not signed by" in refused.stderr and not code.exists()
+    trusted = desk.home / "settings/argosy/argosy.pub"
+    assert "imported 1 entries" in desk.done("cache", "import", "--trusted-key", trusted, "nodes.tar")
+    code.write_bytes(code.read_bytes()[:-1])
+    wrong = desk.argosy("cache", "verify")
+    assert wrong.returncode == 1 and "digest is not the one noted" in wrong.stdout

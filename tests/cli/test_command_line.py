@@ -20,6 +20,7 @@ from argosy.errors import ArgosyError, UsageError
 
 COMMANDS = (
     *("build", "inspect", "keys", "push", "pull", "verify", "copy", "delete", "login", "precompile", "run", "why-not"),
+    "cache",
     *("trace", "list", "doctor", "completion"),
 )
 

@@ -16,7 +16,7 @@ import pytest
 from argosy import files
 from argosy.errors import ArgosyError
 from argosy.model.digest import Digest
-from argosy.site import aot_cache, engine
+from argosy.site import aot_folder, engine
 from argosy.site.aot_cache import Entry
 from argosy.site.precompile import precompile
 
@@ -187,7 +187,7 @@ def give_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         is_given = (status.st_ino, status.st_ctime_ns) == given
         return real(os.stat_result((*status[:4], 12345, *status[5:])) if is_given else status)
 
-    monkeypatch.setattr(aot_cache, "distrust", distrust)
+    monkeypatch.setattr(aot_folder, "distrust", distrust)
 
 
 def test_an_entry_of_another_user_is_refused(wasm: tuple[Path, Digest], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,8 +236,8 @@ def test_a_full_disk_is_said_and_leaves_no_entry(wasm: tuple[Path, Digest]) -> N
     assert (child.returncode, output) == (1, "")
     assert "cannot write" in errors
     assert "free some space" in errors
-    assert not list(aot_cache.folder().rglob("*.cwasm"))
-    assert [path for path in aot_cache.folder().rglob("*") if path.is_file() and path.stat().st_size] == []
+    assert not list(aot_folder.own().rglob("*.cwasm"))
+    assert [path for path in aot_folder.own().rglob("*") if path.is_file() and path.stat().st_size] == []
     assert precompile(*wasm, "fast").compiled
 
 
@@ -261,7 +261,7 @@ def test_bytes_that_differ_from_the_digest_are_not_compiled(wasm: tuple[Path, Di
     path.write_bytes(guests.say("another module\n"))
     with pytest.raises(ArgosyError, match=str(digest)):
         precompile(path, digest, "fast")
-    assert not list(aot_cache.folder().rglob("*.cwasm"))
+    assert not list(aot_folder.own().rglob("*.cwasm"))
 
 
 def test_what_is_not_wasm_is_said(tmp_path: Path) -> None:

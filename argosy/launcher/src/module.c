@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,6 +38,17 @@ static void check_folder(const char *path) {
     free(copy);
 }
 
+/* A shared lock, held until the process ends, keeps the file from being removed to make room (argosy/site/cache_limit.py):
+ * over NFS, other nodes would lose the pages that they map. A file system without locks goes without. */
+static void keep(int file, const char *path) {
+    struct stat status;
+    while (flock(file, LOCK_SH) != 0 && errno == EINTR) {
+    }
+    if (fstat(file, &status) == 0 && status.st_nlink == 0) {
+        refuse(STATUS_CANNOT_RUN, "%s was removed from the cache just now; start it again", path);
+    }
+}
+
 wasmtime_module_t *module_load(wasm_engine_t *engine, const char *path) {
     struct stat status;
     char name[64];
@@ -50,11 +62,11 @@ wasmtime_module_t *module_load(wasm_engine_t *engine, const char *path) {
         refuse(STATUS_CANNOT_RUN, "%s is not a file", path);
     }
     require_trusted(path, "file", &status);
+    keep(file, path);
     snprintf(name, sizeof name, "/proc/self/fd/%d", file);
     wasmtime_error_t *error = wasmtime_module_deserialize_file(engine, name, &module);
     if (error != NULL) {
         refuse_error(path, error);
     }
-    close(file);
     return module;
 }
