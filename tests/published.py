@@ -10,6 +10,7 @@ from artifacts import key
 from argosy.build import recipes, toolchain
 from argosy.build.produce import Options, produce
 from argosy.model.reference import Reference
+from argosy.model.wasm_signature import Encoding
 from argosy.oci.open import open_registry
 from argosy.oci.registry import Registry
 from argosy.pipeline.publish import Published, publish
@@ -73,14 +74,15 @@ class Yard:
             )
         return self.folder / "build" / name
 
-    def publish(self, name: str, reference: str, *, built_as: str | None = None) -> Published:
-        built = self.folder / "build" / (built_as or name)
+    def publish(self, name: str, reference: str, *, embed: Encoding | None = None) -> Published:
+        built = self.folder / "build" / name
         return publish(
             built / f"{name}.wasm",
             Reference.parse(reference),
             self.key,
             recipe=recipes.load(self.folder / "recipes" / name),
             lock=built / "lock.json",
+            embed=embed,
         )
 
     def trust(self) -> Trust:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from argosy.cli.artifacts import (
     REFERENCE_HELP,
@@ -15,6 +16,10 @@ from argosy.cli.artifacts import (
 )
 from argosy.cli.commands import Commands, add_command, add_json
 from argosy.cli.output import print_json, print_pairs, printable
+
+if TYPE_CHECKING:
+    from argosy.sign.trust import Trust
+    from argosy.sign.verdict import Verdict
 
 _PULL_EPILOG = """\
 examples:
@@ -29,10 +34,12 @@ examples:
   argosy verify --policy site.toml oci:layout:hpcc      by another policy
   argosy verify --repository registry.site:5000/hpc/hpcc oci:layout:hpcc
                                                         the folder must hold what was signed for that name
+  argosy verify hpcc.wasm                               a file, by the signatures inside it (push --embed-signature)
   argosy verify --json REF | jq -r '.steps[] | select(.held | not) | .check'
                                                         the names of the checks that did not hold, for scripts
   argosy verify --accept-rollback REF                   the publisher took a version back, and you know that
 
+A file says of which recipe it is, and so counts as layout/RECIPE; its rule in the policy is that name's.
 Nothing is fetched but manifests and signatures, and no record is changed (but for --accept-rollback).
 
 exit status: 0 accepted, 1 refused."""
@@ -58,7 +65,7 @@ def add_verify(commands: Commands) -> None:
         epilog=_VERIFY_EPILOG,
         act=_verify,
     )
-    parser.add_argument("reference", metavar="REF", help=REFERENCE_HELP)
+    parser.add_argument("reference", metavar="REF", help=f"{REFERENCE_HELP}; or a .wasm file")
     parser.add_argument(
         "--accept-rollback",
         action="store_true",
@@ -105,17 +112,24 @@ def _pull(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     from argosy.oci.pull import check
+    from argosy.sign.embedded import verify_file
     from argosy.sign.trust import load_trust
 
     trust = load_trust(options.policy)
+    if options.reference.endswith(".wasm") and Path(options.reference).is_file():
+        return _told(options, verify_file(Path(options.reference), trust, repository=options.repository), trust)
     reference, registry = open_reference(options, options.reference)
     checked = check(registry, reference, trust, repository=options.repository, accept_rollback=options.accept_rollback)
     verdict = checked.verdict
     if options.accept_rollback and verdict.accepted and checked.record is not None:
         checked.record.advance(checked.seen, back=True)
+    return _told(options, verdict, trust)
+
+
+def _told(options: argparse.Namespace, verdict: Verdict, trust: Trust) -> int:
     if options.json:
         print_json(verdict_json(verdict))
     else:
-        print(f"{reference} by {trust.policy.source}:")
+        print(f"{options.reference} by {trust.policy.source}:")
         print_verdict(verdict)
     return 0 if verdict.accepted else 1

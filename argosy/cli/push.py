@@ -20,6 +20,7 @@ examples:
                                                                    into a folder that will be copied to that registry
   argosy push --recipe recipes/hpcc --builder https://ci.site/builds/v1 build/hpcc/hpcc.wasm REF
                                                                    with provenance that says who built it
+  argosy push --embed-signature hpcc.wasm REF                      with a signature in the file too (argosy verify FILE)
   argosy push --no-sign hpcc.wasm REF                              unsigned; no node will run it
 
 With --recipe and the build's lock.json, SLSA provenance, an SPDX bill of materials and the recipes themselves are
@@ -39,6 +40,19 @@ def add_push(commands: Commands) -> None:
         "--key", type=Path, help="the private key to sign with (default: $ARGOSY_KEY, else the user's)"
     )
     signing.add_argument("--no-sign", action="store_true", help="do not sign")
+    parser.add_argument(
+        "--embed-signature",
+        action="store_const",
+        const="document",
+        help="also sign inside the module, as tool-conventions' Signatures.md says",
+    )
+    parser.add_argument(
+        "--embed-wasmsign2",
+        dest="embed_signature",
+        action="store_const",
+        const="wasmsign2",
+        help="likewise, encoded as the tool wasmsign2 writes and reads it",
+    )
     parser.add_argument("--repository", metavar="NAME", help="the name to sign for, where REF is a folder")
     parser.add_argument("--recipe", type=Path, metavar="FOLDER", help="the recipe that describes the module")
     parser.add_argument("--lock", type=Path, metavar="FILE", help="the build's lock (default: lock.json beside FILE)")
@@ -51,6 +65,7 @@ def add_push(commands: Commands) -> None:
 def _push(options: argparse.Namespace) -> int:
     from argosy.build.recipes import load
     from argosy.model.reference import Reference
+    from argosy.model.wasm_signature import Encoding
     from argosy.pipeline.publish import publish
     from argosy.sign.keys import load_private
 
@@ -73,6 +88,7 @@ def _push(options: argparse.Namespace) -> int:
         plain_http=options.plain_http,
         provenance=not options.no_provenance,
         builder=options.builder,
+        embed=Encoding(options.embed_signature) if options.embed_signature else None,
     )
     exact = f"{reference.name}@{done.digest}"
     if options.json:

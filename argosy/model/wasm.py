@@ -136,8 +136,8 @@ class Module:
 
 def read(data: bytes, *, source: str = "this file") -> Module:
     """Read a core module; raises WasmError naming `source` and the offset for anything that is not one."""
-    sections = tuple(_sections(data, source))
-    known = {section.name: section for section in sections if section.custom is None}
+    found = sections(data, source=source)
+    known = {section.name: section for section in found if section.custom is None}
 
     def part(name: str) -> Cursor:
         section = known.get(name)
@@ -153,11 +153,11 @@ def read(data: bytes, *, source: str = "this file") -> Module:
     bodies = _bodies(part("code"), imported, functions)
     memories = tuple(thing.limits for thing in imports if thing.kind == "memory" and thing.limits is not None)
     names = {export.index: export.name for export in reversed(exports) if export.kind == "function"}
-    names.update(_names(data, source, sections))
+    names.update(_names(data, source, found))
     return Module(
         data=data,
         source=source,
-        sections=sections,
+        sections=found,
         imports=imports,
         exports=exports,
         memories=memories + _memories(part("memory")),
@@ -171,12 +171,26 @@ def append_custom_section(data: bytes, name: str, content: bytes) -> bytes:
     module = read(data, source="the module to describe")
     if module.custom(name) is not None:
         raise ArgosyError(f"the module has a custom section {name!r} already", advice="describe a module only once")
-    encoded = name.encode()
-    body = _unsigned(len(encoded)) + encoded + content
-    return data + bytes([_CUSTOM]) + _unsigned(len(body)) + body
+    return data + custom_section(name, content)
 
 
-def _unsigned(value: int) -> bytes:
+def sections(data: bytes, *, source: str = "this file") -> tuple[Section, ...]:
+    """The places of a module's sections, whose contents are not looked into; raises WasmError as `read` does."""
+    return tuple(_sections(data, source))
+
+
+def custom_section(name: str, content: bytes) -> bytes:
+    """A whole custom section."""
+    return bytes([_CUSTOM]) + sized(sized(name.encode()) + content)
+
+
+def sized(content: bytes) -> bytes:
+    """Bytes after their length."""
+    return unsigned(len(content)) + content
+
+
+def unsigned(value: int) -> bytes:
+    """An unsigned LEB128 number in as few bytes as it takes."""
     encoded = bytearray()
     while value >= 0x80:
         encoded.append(value & 0x7F | 0x80)
@@ -187,7 +201,7 @@ def _unsigned(value: int) -> bytes:
 
 def _name_size(name: str) -> int:
     size = len(name.encode())
-    return size + len(_unsigned(size))
+    return size + len(unsigned(size))
 
 
 def _sections(data: bytes, source: str) -> Iterator[Section]:

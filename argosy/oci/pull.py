@@ -162,7 +162,7 @@ def pull_verified(
     layer = wasm_layer(manifest, str(reference))
     check_config(small_blob(registry, manifest.config), layer, str(reference))
     return VerifiedModule(
-        path=_fetch(registry, layer, (cache or cache_root()) / "modules", reference),
+        path=fetch(registry, layer, reference, cache=cache),
         digest=layer.digest,
         manifest_digest=stored.descriptor.digest,
         reference=reference,
@@ -182,11 +182,12 @@ def untrusted(verdict: Verdict, reference: Reference, trust: Trust) -> Untrusted
     )
 
 
-def _fetch(registry: Registry, layer: Descriptor, modules: Path, reference: Reference) -> Path:
+def fetch(registry: Registry, layer: Descriptor, reference: Reference, *, cache: Path | None = None) -> Path:
     """The layer's file in the cache: the one that is there, hashed again, or a new one, hashed while it is written.
 
     A pull that broke off, or was killed, goes on where it was; of several at once one pulls and the others wait.
     """
+    modules = (cache or cache_root()) / "modules"
     path = modules / layer.digest.algorithm / f"{layer.digest.hex}.wasm"
     try:
         if path.is_file() and sha256_of(path) == layer.digest.hex:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from argosy.build.describe import describe
 from argosy.errors import UsageError
-from argosy.folders import settings_root
+from argosy.files import sha256_of
+from argosy.folders import cache_root, settings_root
 from argosy.model.digest import Digest
 from argosy.model.recipe import Recipe
 from argosy.model.reference import Reference
+from argosy.model.wasm_signature import Encoding
 from argosy.oci.open import open_registry
 from argosy.oci.pack import pack
 from argosy.oci.push import push
 from argosy.oci.registry import NotFoundError, Registry
 from argosy.oci.signatures import sign_artifact, signed_name
 from argosy.pipeline import evidence
+from argosy.sign import embedded
 from argosy.sign.keys import PrivateKey, generate, load_private
 
 
@@ -87,21 +93,25 @@ def publish(
     plain_http: bool = False,
     provenance: bool = True,
     builder: str | None = None,
+    embed: Encoding | None = None,
 ) -> Published:
     """Push the program at `wasm` to `reference` and sign it with `key`; what is there already is not sent again.
 
     A layout folder's artifact is signed for `repository`, by default `layout/<name>`; a registry's for its own. With
     the key None it is not signed. Where recipe and lock are known, provenance and bill of materials go with it, unless
     `provenance` is False; `builder` is who built (`evidence.builder_id`). Where the tag named something else before, it
-    is signed anew, so that readers see the newer of two by the time of the signatures.
+    is signed anew, so that readers see the newer of two by the time of the signatures. `embed` puts a signature by the
+    key into the module itself too, in this encoding.
     """
     registry = open_registry(reference, plain_http=plain_http)
-    packed = pack(wasm, describe(wasm, recipe=recipe, lock=lock))
+    description = describe(wasm, recipe=recipe, lock=lock)
     before = _named(registry, reference.tag)
     known = None
     if recipe is not None and lock is not None and key is not None and provenance:
-        known = evidence.gather(packed.layer.digest, recipe, lock, builder=builder)
-    digest = push(packed, registry, tag=reference.tag)
+        known = evidence.gather(Digest(algorithm="sha256", hex=sha256_of(wasm)), recipe, lock, builder=builder)
+    with _signed_inside(wasm, key, embed) as module:
+        packed = pack(module, description)
+        digest = push(packed, registry, tag=reference.tag)
     identity = None
     if key is not None:
         identity = signed_name(reference, registry.manifest(digest), repository)
@@ -115,6 +125,21 @@ def publish(
         identity=identity,
         builder=known.provenance.builder if known else None,
     )
+
+
+@contextlib.contextmanager
+def _signed_inside(wasm: Path, key: PrivateKey | None, encoding: Encoding | None) -> Iterator[Path]:
+    """The module with a signature in it, where one is wanted; the file itself stays as it was built."""
+    if encoding is None:
+        yield wasm
+        return
+    if key is None:
+        raise UsageError("a signature inside the module takes a key")
+    cache_root().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_root()) as folder:
+        signed = Path(folder) / wasm.name
+        signed.write_bytes(embedded.embed(wasm.read_bytes(), key, encoding=encoding, source=str(wasm)))
+        yield signed
 
 
 def _named(registry: Registry, tag: str | None) -> Digest | None:

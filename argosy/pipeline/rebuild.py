@@ -25,16 +25,21 @@ from argosy.model.provenance import RECIPES, Provenance
 from argosy.model.recipe import Recipe
 from argosy.model.reference import Reference
 from argosy.oci.attestations import trusted_attestations
-from argosy.oci.pull import Checked, check, untrusted
+from argosy.oci.pull import Checked, check, fetch, untrusted
 from argosy.oci.registry import Registry, small_blob
 from argosy.pipeline import recipe_archive
+from argosy.sign import embedded
 from argosy.sign.attestation import PROVENANCE
 from argosy.sign.trust import Trust
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A published artifact and what its provenance says: the manifest's and the module's digests, who signed that."""
+    """A published artifact and what its provenance says, and who signed that.
+
+    `digest` is the manifest's; `published` that of the module, without the signature that it may have inside: what was
+    built had none.
+    """
 
     reference: Reference
     digest: Digest
@@ -73,7 +78,7 @@ def plan(registry: Registry, reference: Reference, trust: Trust, *, repository: 
     return Plan(
         reference=reference.at(checked.verdict.digest),
         digest=checked.verdict.digest,
-        published=layer.digest,
+        published=layer.digest if layer.digest == found.wasm else _bare(registry, layer, reference),
         provenance=found,
         signers=signers,
     )
@@ -111,6 +116,11 @@ def rebuild(registry: Registry, planned: Plan, folder: Path, *, jobs: int = 1, n
         file=folder / "build" / lock.recipe / f"{wanted.program}.wasm",
         differences=_differences(wanted.lock, lock),
     )
+
+
+def _bare(registry: Registry, layer: Descriptor, reference: Reference) -> Digest:
+    """The digest of the artifact's module without a signature inside."""
+    return embedded.bare_digest(fetch(registry, layer, reference).read_bytes(), source=str(reference))
 
 
 def _provenance(registry: Registry, checked: Checked, trust: Trust) -> tuple[Provenance, tuple[str, ...]]:

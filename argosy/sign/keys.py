@@ -80,11 +80,14 @@ class PrivateKey:
     def public(self) -> PublicKey:
         return PublicKey(self.key.public_key())
 
-    def sign(self, data: bytes) -> bytes:
-        """A signature over `data`, in the form that `PublicKey.accepts` tells."""
+    def sign(self, data: bytes, *, repeatable: bool = False) -> bytes:
+        """A signature over `data`, in the form that `PublicKey.accepts` tells.
+
+        With `repeatable` the same data have the same signature (on P-256 by RFC 6979; with Ed25519 they always have).
+        """
         if isinstance(self.key, ed25519.Ed25519PrivateKey):
             return self.key.sign(data)
-        return self.key.sign(data, ec.ECDSA(hashes.SHA256()))
+        return self.key.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=repeatable))
 
 
 @dataclass(frozen=True, kw_only=True)

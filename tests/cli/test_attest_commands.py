@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import guests
 import pytest
 from artifacts import artifact, key
 from published import Yard, yard
 
 from argosy.cli import main
 from argosy.files import sha256_of
+from argosy.model.note import RECIPE_SECTION, RecipeNote
 from argosy.model.reference import Reference
+from argosy.model.wasm import append_custom_section
 from argosy.oci.open import open_registry
 from argosy.oci.push import push
 from argosy.oci.signatures import sign_artifact
@@ -116,3 +119,24 @@ def test_one_file_carries_all_to_a_site_without_a_network(
     assert kinds["https://slsa.dev/provenance/v1"]["builder"] == "https://ci.example/1"
     said = json.loads(argosy(capsys, "rebuild", *policy, "--json", "oci:site:alone"))
     assert said["agrees"] and said["published"] == f"sha256:{sha256_of(built / 'alone.wasm')}"
+
+
+def test_a_file_that_was_copied_without_a_registry_is_checked_by_the_signature_inside(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = RecipeNote(name="tiny", version="1.0", numerics="fast").encoded()
+    plain = append_custom_section(guests.say("hi"), RECIPE_SECTION, note)
+    (place / "tiny.wasm").write_bytes(plain)
+    argosy(capsys, "push", "--embed-signature", "tiny.wasm", "oci:layout:tiny")
+    argosy(capsys, "pull", "-o", "copied.wasm", "oci:layout:tiny")
+    assert "signed for  layout/tiny" in argosy(capsys, "verify", "copied.wasm")
+    assert json.loads(argosy(capsys, "verify", "--json", "copied.wasm"))["signers"] == ["mate"]
+    assert main(["verify", "tiny.wasm"]) == 1
+    assert "has no signature" in capsys.readouterr().out
+    damaged = bytearray((place / "copied.wasm").read_bytes())
+    damaged[-1] ^= 1
+    (place / "copied.wasm").write_bytes(damaged)
+    assert main(["verify", "copied.wasm"]) == 1
+    assert "changed after it was signed" in capsys.readouterr().out
+    (place / "copied.wasm").write_bytes(b"no module")
+    assert "not a wasm module" in argosy(capsys, "verify", "copied.wasm", status=1)

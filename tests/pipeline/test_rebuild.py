@@ -19,13 +19,14 @@ from argosy.errors import ArgosyError, UsageError
 from argosy.files import sha256_of
 from argosy.model.digest import Digest
 from argosy.model.provenance import OWN_MACHINE, RECIPES
+from argosy.model.wasm_signature import Encoding
 from argosy.oci.attestations import add_attestation, read_attestations
 from argosy.oci.copy import copy
-from argosy.oci.pull import UntrustedError
+from argosy.oci.pull import UntrustedError, pull_verified
 from argosy.pipeline import evidence, rebuild
 from argosy.pipeline.publish import publish
 from argosy.pipeline.rebuild import Rebuilt
-from argosy.sign import attestation
+from argosy.sign import attestation, embedded
 from argosy.sign.attestation import PROVENANCE, Statement, Subject
 
 
@@ -108,6 +109,25 @@ def test_a_good_provenance_does_not_help_a_module_that_it_does_not_speak_of(own:
     assert done.rebuilt == good.provenance.wasm
     assert done.plan.published == forged.wasm
     assert not done.agrees
+
+
+@pytest.mark.parametrize("encoding", Encoding)
+def test_a_signature_inside_the_module_is_checked_and_left_out_of_the_comparison(
+    own: Yard, tmp_path: Path, encoding: Encoding
+) -> None:
+    reference = f"oci:{tmp_path / 'layout'}:alone"
+    built = own.folder / "build" / "alone" / "alone.wasm"
+    before = built.read_bytes()
+    published = own.publish("alone", reference, embed=encoding)
+    assert built.read_bytes() == before
+    assert own.publish("alone", reference, embed=encoding).digest == published.digest
+    place, registry = opened(reference)
+    copied = tmp_path / "copied.wasm"
+    shutil.copyfile(pull_verified(registry, place, own.trust()).path, copied)
+    assert sha256_of(copied) == published.wasm.hex != sha256_of(built)
+    assert embedded.verify_file(copied, own.trust()).signers == ("mate",)
+    done = again(own, reference, tmp_path / "again")
+    assert done.agrees and done.rebuilt == Digest.of(before)
 
 
 def test_without_a_trusted_provenance_there_is_a_clear_error(own: Yard, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def publish_own(env, name, program, registry=""):
         path = Path(wasm.get_abspath())
         said = describe(path)
         reference = artifact_reference(registry or place(env), said.name, said.version or "0")
-        _say(reference, publish(path, reference, _key(env)))
+        _say(reference, publish(path, reference, _key(env), embed=_encoding(env)))
 
     return phony(env, name, wasm, push)
 
@@ -68,6 +68,7 @@ def publish_program(env, recipe, program, place):
         lock=folder / "lock.json",
         repository=f"layout/{name}" if reference.layout else None,
         builder=env["BUILDER"] or None,
+        embed=_encoding(env),
     )
     _say(reference, done)
     return reference
@@ -77,6 +78,12 @@ def _key(env):
     from argosy.pipeline.publish import developer_key
 
     return developer_key(Path(env["KEY"]) if env["KEY"] else None)
+
+
+def _encoding(env):
+    from argosy.model.wasm_signature import Encoding
+
+    return Encoding(env["EMBED"]) if env["EMBED"] else None
 
 
 def _say(reference, done):

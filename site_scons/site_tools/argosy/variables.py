@@ -11,6 +11,8 @@ from argosy.build.toolchain import PROVIDERS
 from argosy.errors import UsageError, did_you_mean
 from argosy.model.recipe import NUMERICS
 
+ENCODINGS = ("", "document", "wasmsign2")
+
 # name, default, what it is, and the values that it can have (none: any)
 VARIABLES = (
     (
@@ -24,6 +26,7 @@ VARIABLES = (
     ("REGISTRY", "", "where artifacts go: HOST[:PORT]/PATH, or oci:FOLDER; build/registry by default", ()),
     ("KEY", "", "the private key that signs; the user's own, made on first use, by default", ()),
     ("BUILDER", "", "the URI of who builds, for the provenance of what is published; by default your own machine", ()),
+    ("EMBED", "", "also sign inside each module: document (as the specification says) or wasmsign2", ENCODINGS),
     ("POLICY", "", "the trust policy that a run needs; by default one that trusts KEY's signatures", ()),
     ("NUMERICS", "", "fast or exact; each recipe's own choice by default", ("", *NUMERICS)),
     ("FLAGS", "", "further compile flags for every recipe", ()),
