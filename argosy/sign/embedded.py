@@ -66,13 +66,12 @@ def entries(module: bytes, *, source: str) -> list[SignatureEntry]:
     if content is None:
         return []
     hashes = wasm_signature.hashes(bare, source=source)
-    note = recipe_note(wasm.read(bare, source=source))
-    right = Claim(identity=f"layout/{note.name}" if note else None, digest=Digest.of(module))
 
     def claim(payload: bytes) -> Claim:
         if payload != b"".join(hashes):
             raise ArgosyError("it is for another module: this one was changed after it was signed")
-        return right
+        note = recipe_note(wasm.read(bare, source=source))
+        return Claim(identity=f"layout/{note.name}" if note else None, digest=Digest.of(module))
 
     return [
         SignatureEntry(payload=b"".join(one.hashes), signature=each.signature, signed=one.message, claim=claim)
