@@ -101,10 +101,14 @@ static inline bool distributions_in(int *values, int64_t count, bool kinds) {
 /* Libraries end the job when an offset with what lies there exceeds the system's: 4 PiB are enough. */
 #define FILE_LIMIT ((int64_t)1 << 52)
 
-/* A file's view is made of whole elements, and an element is something: libraries divide by its size. Nothing of either
- * lies before its beginning (MPI 5.0, section 14.1.1): ROMIO looks for it without end. */
+/* A file's view is made of whole elements, and an element is something: libraries divide by its size. */
 static inline bool view_fits(const struct type_info *element, const struct type_info *file) {
-    return element->size > 0 && file->size % element->size == 0 && element->true_lower >= 0 && file->true_lower >= 0;
+    return element->size > 0 && file->size % element->size == 0;
+}
+
+/* Nothing of either lies before its beginning (MPI 5.0, section 14.1.1): ROMIO looks for it without end. */
+static inline bool view_begins(const struct type_info *element, const struct type_info *file) {
+    return element->true_lower >= 0 && file->true_lower >= 0;
 }
 
 /* `info` for a file, or a copy of it without the hints whose value makes no sense, which the standard has ignored and

@@ -221,6 +221,7 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
         "TYPE",
     ),
     "MPI_Pack_external": ("datatype", "quads_travel(datatype) && external_form(datatype)", "TYPE"),
+    "MPI_File_set_view": ("filetype", "view_begins(etype, filetype)", "IO"),
     "MPI_File_preallocate": ("size", "file_fits(v[0].i32, fh, {size})", "NO_SPACE"),
     **{f"MPI_File_{name}_begin": ("fh", "split_is(v[0].i32, SPLIT_NONE)", "OTHER") for name in _SPLIT},
     **{f"MPI_File_{name}_end": ("fh", f"split_is(v[0].i32, SPLIT_{name.upper()})", "OTHER") for name in _SPLIT},
