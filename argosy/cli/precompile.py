@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ examples:
   argosy precompile --for rpi4 --for rpi5 REF           on any 64-bit Arm: for a Raspberry Pi 4, and for a 5
   argosy precompile --for node7.cpuinfo REF             for the machine whose /proc/cpuinfo that is
   argosy precompile --json oci:layout:hpcc | jq -r .path
+  argosy precompile --launcher REF                      and build what starts its ranks, against this node's MPI
   argosy precompile --unsigned build/hpcc/hpcc.wasm     your own build, not verified
 
 The next `argosy run` of the same module on such a CPU starts at once. Code for a profile (`argosy doctor --cpu` lists
@@ -45,6 +47,10 @@ def add_precompile(commands: Commands) -> None:
         metavar="CPU",
         help="compile for this instead: a profile, a machine's /proc/cpuinfo as a file, or host (may be repeated)",
     )
+    parser.add_argument("--launcher", action="store_true", help="also build the launcher, which the first run would")
+    parser.add_argument(
+        "--mpi", metavar="MPICC", help="the MPI library that it is for (default: $ARGOSY_MPICC, else PATH's)"
+    )
     add_module_options(parser)
     add_json(parser)
 
@@ -68,9 +74,10 @@ def _precompile(options: argparse.Namespace) -> int:
         cpu.require_compilable(profile.target)
     module = chosen_module(options)
     entries = [precompile(module.path, module.digest, module.numerics, profile.target) for profile in wanted]
+    launcher = _launcher(options.mpi, any(entry.uses_mpi for entry in entries)) if options.launcher else None
     if options.json:
         rows = [
-            {"for": profile.name, "target": profile.target, **_fields(entry)}
+            {"for": profile.name, "target": profile.target, **_fields(entry), "launcher": launcher}
             for profile, entry in zip(wanted, entries, strict=True)
         ]
         print_json(rows if options.profiles else rows[0])
@@ -85,7 +92,16 @@ def _precompile(options: argparse.Namespace) -> int:
                 ("compiled again", f"since {entry.refused}" if entry.refused else ""),
             ]
         )
+    print_pairs([("launcher", str(launcher or ""))])
     return 0
+
+
+def _launcher(mpicc: str | None, uses_mpi: bool) -> Path:
+    from argosy.launcher import build, mpi_library
+
+    if mpicc is not None:
+        os.environ["ARGOSY_MPICC"] = mpicc
+    return build.launcher(mpi_library.find() if uses_mpi else None)
 
 
 def _fields(entry: object) -> dict[str, object]:

@@ -1,8 +1,11 @@
 """The launcher, built on the node that runs it: against its own MPI, by its own compiler, once.
 
-A built launcher is a folder `launchers/<key>/` of the cache with `argosy-launch`, `argosy-job` (which stands for a
-job's mpiexec) and, for an MPI library, `argosy-mpi.so`. The key holds all that the build depends on, so a folder that
-exists is right; it appears whole, by one rename, however many processes ask at once.
+A built launcher is a folder `launchers/<key>-<compiler>/` of the cache with `argosy-launch`, `argosy-job` (which stands
+for a job's mpiexec) and, for an MPI library, `argosy-mpi.so`. The two parts of its name hold all that the build depends
+on, so a folder that exists is right; it appears whole, by one rename, however many processes ask at once.
+
+A site's launcher, which an administrator built beside the site's native code, serves its users whichever compiler made
+it, and so do compute nodes without one: what it was compiled by changes nothing of what it does.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from pathlib import Path
 from argosy import process
 from argosy.errors import ArgosyError
 from argosy.files import distrust, lock
-from argosy.folders import cache_root
+from argosy.folders import cache_root, site_cache_root
 from argosy.launcher import compiler
 from argosy.launcher.compiler import Compiler
 from argosy.launcher.mpi_library import MpiLibrary
@@ -42,26 +45,38 @@ _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 def launcher(mpi: MpiLibrary | None) -> Path:
     """The path of `argosy-launch` for this MPI library (None: for programs without MPI), built when it is not there.
 
-    Raises ArgosyError when there is no compiler, when compiling fails, or when the cache cannot be written.
+    The user's own comes first, then the site's. Raises ArgosyError when there is none and no compiler, when compiling
+    fails, or when the cache cannot be written.
     """
-    tools = compiler.find()
-    texts = _own_sources(mpi)
-    folder = _folder(mpi, tools, texts)
-    if not _is_trusted(folder):
+    folder, is_built = place(mpi)
+    if not is_built:
         with lock(folder.with_name(f".{folder.name}.lock")):
             if not _is_trusted(folder):
-                _build_whole(folder, mpi, tools, texts)
+                _build_whole(folder, mpi, compiler.find(), _own_sources(mpi))
     return folder / EXECUTABLE
 
 
 def place(mpi: MpiLibrary | None) -> tuple[Path, bool]:
-    """Where `launcher` has it, and whether it is there already. Raises ArgosyError when there is no compiler."""
-    folder = _folder(mpi, compiler.find(), _own_sources(mpi))
+    """Where `launcher` has it, and whether it is there already. Raises ArgosyError when it is not, and there is no
+    compiler."""
+    key = _key(mpi, _own_sources(mpi))
+    own, site = cache_root() / "launchers", site_cache_root()
+    try:
+        tools = compiler.find()
+    except ArgosyError:
+        built = _built_by_any(own, key) or (site and _built_by_any(site / "launchers", key))
+        if not built:
+            raise
+        return built, True
+    folder = own / f"{key}-{hashlib.sha256(tools.identity.encode()).hexdigest()[:8]}"
+    if not _is_trusted(folder) and site and (built := _built_by_any(site / "launchers", key)):
+        return built, True
     return folder, _is_trusted(folder)
 
 
-def _folder(mpi: MpiLibrary | None, tools: Compiler, texts: Mapping[str, str]) -> Path:
-    return cache_root() / "launchers" / _key(mpi, tools, texts)
+def _built_by_any(launchers: Path, key: str) -> Path | None:
+    """A launcher of this key in the folder, by whichever compiler."""
+    return next((folder for folder in sorted(launchers.glob(f"{key}-*")) if _is_trusted(folder)), None)
 
 
 def _is_trusted(folder: Path) -> bool:
@@ -90,10 +105,10 @@ def _generated_glue(declared: frozenset[str]) -> dict[str, str]:
     return glue.generate(declared)
 
 
-def _key(mpi: MpiLibrary | None, tools: Compiler, texts: Mapping[str, str]) -> str:
+def _key(mpi: MpiLibrary | None, texts: Mapping[str, str]) -> str:
     digest = hashlib.sha256()
     library = engine.wasmtime_library()
-    parts = [repr(_FLAGS), platform.machine(), engine.wasmtime_version(), str(library), tools.identity]
+    parts = [repr(_FLAGS), platform.machine(), engine.wasmtime_version(), str(library)]
     if mpi is not None:
         parts += [mpi.identity, _generator_identity()]
     for name, text in sorted(texts.items()):

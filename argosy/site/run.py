@@ -91,8 +91,11 @@ def prepare(
     grants: Grants | None = None,
     mpiexec_options: Sequence[str] = (),
     trace: Path | None = None,
+    others: Sequence[Path] = (),
 ) -> Start:
     """How to start the program: `name` is what it sees as its own, `ranks` None starts this one process.
+
+    `others` are files of the same module's native code that nodes with other CPUs take.
 
     Under mpiexec or srun, which have made this process a rank already, `ranks` is left None. `trace` is the folder (see
     site.trace) that each rank writes what it called of MPI to. The launcher is built when
@@ -112,6 +115,7 @@ def prepare(
     grants = grants or Grants()
     options = [*loaded, *_grant_options(grants)]
     options += [] if trace is None else ["--trace-mpi", str(trace)]
+    options += [word for path in others for word in ("--or-else", str(path))]
     launch = [str(executable), *options, "--argv0", name, str(entry.path), *arguments]
     environment = dict(os.environ)
     if mpi is None or ranks is None:

@@ -159,3 +159,24 @@ def test_zig_builds_the_mpi_glue_too(tmp_path: Path, monkeypatch: pytest.MonkeyP
     library = mpi_library.describe(wheel("mpicc_abi"), chosen="test")
     executable = build.launcher(library)
     assert loaded_mpi(executable, tmp_path) == {str(library.shared_object())}
+
+
+def test_a_sites_launcher_serves_users_with_another_compiler_and_nodes_with_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARGOSY_CACHE", str(tmp_path / "site"))
+    sites = build.launcher(None)
+    monkeypatch.setenv("ARGOSY_CACHE", str(tmp_path / "user"))
+    monkeypatch.setenv("ARGOSY_SITE_CACHE", str(tmp_path / "site"))
+    cc = tmp_path / "cc"
+    cc.write_text("#!/bin/sh\nexit 1\n")
+    cc.chmod(0o755)
+    monkeypatch.setenv("CC", str(cc))
+    assert build.launcher(None) == sites
+    monkeypatch.delenv("CC")
+    monkeypatch.setattr(compiler, "_zig", lambda: None)
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    assert build.launcher(None) == sites
+    sites.chmod(0o777)  # anyone could have changed it
+    with pytest.raises(ArgosyError, match="no C compiler"):
+        build.launcher(None)

@@ -220,3 +220,26 @@ def test_output_to_a_closed_pipe_ends_the_guest(launch: Path, tmp_path: Path) ->
     program = guests.code(tmp_path, chatter)
     done = guests.start(["sh", "-c", f"'{launch}' '{program}' | head -n 1"], timeout=10)
     assert done.stdout == "1\n"
+
+
+def test_of_several_files_of_native_code_the_first_that_runs_here_is_taken(launch: Path, tmp_path: Path) -> None:
+    for name in ("whole", "less"):
+        (tmp_path / name).mkdir()
+    good = guests.code(tmp_path / "whole", guests.say("taken\n"))
+    other = guests.code(tmp_path / "less", guests.say("not this one\n"))
+    other.write_bytes(other.read_bytes()[:5000])
+    absent = tmp_path / "absent.cwasm"
+    done = guests.start([launch, "--or-else", other, "--or-else", good, "--or-else", other, absent])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "taken\n", "")
+    none = guests.start([launch, "--or-else", other, absent])
+    assert none.returncode == 126 and str(absent) in none.stderr and str(other) in none.stderr
+
+
+def test_a_file_among_several_that_others_can_write_is_refused_and_not_passed_over(
+    launch: Path, tmp_path: Path
+) -> None:
+    good = guests.code(tmp_path, guests.say("hi\n"))
+    (tmp_path / "open.cwasm").write_bytes(good.read_bytes())
+    (tmp_path / "open.cwasm").chmod(0o666)
+    done = guests.start([launch, "--or-else", good, tmp_path / "open.cwasm"])
+    assert (done.returncode, done.stdout) == (126, "") and "can be written by others" in done.stderr

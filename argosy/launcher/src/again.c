@@ -224,13 +224,17 @@ char **guest_again(const char *name, const char *const *arguments, const char *f
     if (granted->connect) {
         add(&words, "--connect");
     }
+    for (size_t i = 1; i < granted->module_count; i++) { /* it may start on a node with another CPU */
+        add(&words, "--or-else");
+        add_absolute(&words, granted->modules[i]);
+    }
     snprintf(number, sizeof number, "%lld", (long long)spawn);
     add(&words, "--spawn");
     add(&words, number);
     add(&words, "--argv0");
     add(&words, name);
     add(&words, "--");
-    add_absolute(&words, granted->module);
+    add_absolute(&words, granted->modules[0]);
     for (; arguments != NULL && *arguments != NULL; arguments++) {
         add(&words, *arguments);
     }

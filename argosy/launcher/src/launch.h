@@ -7,8 +7,9 @@
 
 #define MPI_MODULE "argosy_mpi_1"
 
-/* The module at `path`, after checking that nobody else can have written it; the bytes checked are the bytes loaded. */
-wasmtime_module_t *module_load(wasm_engine_t *engine, const char *path);
+/* The first of the options' modules that is there and that this CPU can run, after checking that nobody else can have
+ * written it; the bytes checked are the bytes loaded. `module` of the options is then its path. */
+wasmtime_module_t *module_load(wasm_engine_t *engine, struct options *options);
 
 /* Define in `linker` what the module imports: WASI (the launcher's own or wasmtime's, as the options say) and MPI. When
  * the node lacks some import, lists all such and leaves. Gives the glue, or NULL for a module without MPI. */

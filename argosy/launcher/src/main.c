@@ -69,7 +69,7 @@ int main(int argc, char **argv) {
     occupy_streams();
     options_parse(&options, argc, argv);
     wasm_engine_t *engine = make_engine();
-    wasmtime_module_t *module = module_load(engine, options.module);
+    wasmtime_module_t *module = module_load(engine, &options);
     wasmtime_context_t *context = wasmtime_store_context(wasmtime_store_new(engine, NULL, NULL));
     wasmtime_linker_t *linker = wasmtime_linker_new(engine);
     const struct mpi_glue *glue = link_imports(linker, context, &options, module);

@@ -49,24 +49,58 @@ static void keep(int file, const char *path) {
     }
 }
 
-wasmtime_module_t *module_load(wasm_engine_t *engine, const char *path) {
+/* The file, open and to be trusted; -1 with errno when there is none. */
+static int open_trusted(const char *path) {
     struct stat status;
-    char name[64];
-    wasmtime_module_t *module = NULL;
-    check_folder(path);
     int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0 || fstat(file, &status) != 0) {
-        refuse(STATUS_CANNOT_RUN, "cannot open %s: %s", path, strerror(errno));
+    if (file < 0) {
+        return -1;
+    }
+    check_folder(path);
+    if (fstat(file, &status) != 0) {
+        refuse(STATUS_CANNOT_RUN, "cannot look at %s: %s", path, strerror(errno));
     }
     if (!S_ISREG(status.st_mode)) {
         refuse(STATUS_CANNOT_RUN, "%s is not a file", path);
     }
     require_trusted(path, "file", &status);
     keep(file, path);
-    snprintf(name, sizeof name, "/proc/self/fd/%d", file);
-    wasmtime_error_t *error = wasmtime_module_deserialize_file(engine, name, &module);
-    if (error != NULL) {
-        refuse_error(path, error);
+    return file;
+}
+
+/* Nodes of one job may have other CPUs, or caches of their own, so code for each kind may be named: wasmtime compares
+ * what the code was compiled for with what this CPU has, and refuses by name. Only then the next one is tried. */
+wasmtime_module_t *module_load(wasm_engine_t *engine, struct options *options) {
+    char name[64], *why = NULL;
+    size_t size = 0;
+    FILE *reasons = open_memstream(&why, &size);
+    if (reasons == NULL) {
+        refuse(STATUS_CANNOT_RUN, "out of memory");
     }
-    return module;
+    for (size_t i = 0; i < options->module_count; i++) {
+        const char *path = options->modules[i];
+        const char *apart = i == 0 ? "" : "\n  ";
+        wasmtime_module_t *module = NULL;
+        int file = open_trusted(path);
+        if (file < 0) {
+            fprintf(reasons, "%scannot open %s: %s", apart, path, strerror(errno));
+            continue;
+        }
+        snprintf(name, sizeof name, "/proc/self/fd/%d", file);
+        wasmtime_error_t *error = wasmtime_module_deserialize_file(engine, name, &module);
+        if (error == NULL) {
+            options->module = path;
+            fclose(reasons);
+            free(why);
+            return module;
+        }
+        wasm_name_t message;
+        wasmtime_error_message(error, &message);
+        fprintf(reasons, "%s%s: %.*s", apart, path, (int)message.size, message.data);
+        wasm_byte_vec_delete(&message);
+        wasmtime_error_delete(error);
+        close(file);
+    }
+    fclose(reasons);
+    refuse(STATUS_CANNOT_RUN, "%s", why);
 }

@@ -17,6 +17,8 @@ static const char usage[] =
     "  --read-only HOST[::GUEST]   grant a folder, read only\n"
     "  --env NAME[=VALUE]          set a variable, or pass this process's\n"
     "  --argv0 NAME                what the guest sees as its own name\n"
+    "  --or-else FILE              native code of the same module for other CPUs: where a node has no APP, or cannot run\n"
+    "                              it, the first of these that is there and runs (may be repeated)\n"
     "  --mpi-library FILE          the MPI library, of a launcher that was built for every one with the MPI ABI\n"
     "  --wasi=argosy|wasmtime      whose WASI the guest gets (default: argosy, this launcher's own)\n"
     "  --spawn N                   the job may start N more processes of this module (default: 0)\n"
@@ -114,6 +116,8 @@ void options_parse(struct options *options, int argc, char **argv) {
     options->folders = table(most, sizeof *options->folders);
     options->variables = table(most, sizeof *options->variables);
     options->arguments = table(most, sizeof *options->arguments);
+    options->modules = table(most, sizeof *options->modules);
+    options->module_count = 1; /* the first is known last */
     int index = options->again ? 2 : 1;
     for (; index < argc && argv[index][0] == '-'; index++) {
         char *value = NULL;
@@ -129,6 +133,8 @@ void options_parse(struct options *options, int argc, char **argv) {
             add_variable(options, value);
         } else if ((value = value_of("--argv0", argc, argv, &index)) != NULL) {
             name = value;
+        } else if ((value = value_of("--or-else", argc, argv, &index)) != NULL) {
+            options->modules[options->module_count++] = value;
         } else if ((value = value_of("--trace-mpi", argc, argv, &index)) != NULL) {
             options->trace = value;
         } else if ((value = value_of("--mpi-library", argc, argv, &index)) != NULL) {
@@ -154,7 +160,7 @@ void options_parse(struct options *options, int argc, char **argv) {
     if (index >= argc) {
         misuse("which module?");
     }
-    options->module = argv[index];
+    options->module = options->modules[0] = argv[index];
     options->arguments[options->argument_count++] = name != NULL ? name : argv[index];
     for (index++; index < argc; index++) {
         options->arguments[options->argument_count++] = argv[index];

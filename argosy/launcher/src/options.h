@@ -24,7 +24,9 @@ struct options {
     size_t folder_count;
     struct variable *variables;
     size_t variable_count;
-    const char *module;     /* path of the precompiled module */
+    const char *module;     /* path of the precompiled module; once it is loaded, of that which was */
+    const char **modules;   /* every file of its native code, in the order in which they are tried */
+    size_t module_count;
     const char **arguments; /* the guest's argv: name first, NULL last */
     size_t argument_count;
     const char *mpi_library; /* file of the MPI library to use; NULL: as the glue itself finds it */
