@@ -60,12 +60,13 @@ def module(body: str, *, extra_imports: str = "") -> bytes:
     return bytes(wasmtime.wat2wasm(text))
 
 
-def say(text: str, *, status: int | None = None) -> bytes:
-    """A guest that prints `text` and leaves with `status` (None: by returning from _start)."""
+def say(text: str, *, status: int | None = None, more: str = "") -> bytes:
+    """A guest that prints `text` and leaves with `status` (None: by returning from _start); `more` is what else is in
+    it."""
     data = "".join(f"\\{byte:02x}" for byte in text.encode())
     leave = "" if status is None else f"(call $proc_exit (i32.const {status}))"
     write = f"(call $write (i32.const 64) (i32.const {len(text.encode())}))"
-    return module(f'(data (i32.const 64) "{data}") (func (export "_start") {write} {leave})')
+    return module(f'(data (i32.const 64) "{data}") (func (export "_start") {write} {leave}) {more}')
 
 
 def put(folder: Path, wasm: bytes) -> tuple[Path, Digest]:

@@ -7,6 +7,7 @@ before its own flags, what it must not change (the numerics, the mapped paths) a
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from argosy.build import fortran as fortran_program
 from argosy.build.toolchain import TARGET
@@ -22,6 +23,9 @@ NUMERICS = {
     "exact": ("-msimd128", "-mno-relaxed-simd", "-fno-fast-math", "-ffp-contract=off"),
 }
 
+# What a build is given to make one of the variants for CPUs with less vectors: locked, and so rebuilt, as any flag.
+VARIANTS = {"baseline": ("-mno-simd128",), "simd": ("-mno-relaxed-simd",), "relaxed-simd": ()}
+
 FORTRAN_LIBRARY = "libf2c"  # the recipe of f2c's library
 
 _EMULATED = ("process-clocks", "signal", "mman", "getpid")  # what wasi-libc offers in libraries of its own
@@ -30,11 +34,19 @@ _OPTIONAL_LIBRARIES = ("setjmp", "unwind", "c-printscan-long-double")  # that ol
 _SETJMP = ("-mllvm", "-wasm-enable-sjlj", "-mllvm", "-wasm-use-legacy-eh=false")
 
 
-def numerics_flags(numerics: str) -> tuple[str, ...]:
-    """The flags of the numerics. Raises UsageError for one that does not exist."""
+def numerics_flags(numerics: str, asked: Sequence[str] = ()) -> tuple[str, ...]:
+    """The flags of the numerics, without the vectors that the flags `asked` for decline (see `VARIANTS`).
+
+    Less vectors never change what the numerics promise. Raises UsageError for numerics that do not exist.
+    """
     if numerics not in NUMERICS:
         raise UsageError(f"no numerics {numerics!r}", advice=did_you_mean(numerics, NUMERICS))
-    return NUMERICS[numerics]
+    flags = NUMERICS[numerics]
+    if "-mno-simd128" in asked:
+        return ("-mno-relaxed-simd", "-mno-simd128", *(flag for flag in flags if "simd" not in flag))
+    if "-mno-relaxed-simd" in asked:
+        return tuple("-mno-relaxed-simd" if flag == "-mrelaxed-simd" else flag for flag in flags)
+    return flags
 
 
 def compile_before(place: Workplace, language: str) -> tuple[str, ...]:
@@ -60,7 +72,7 @@ def compile_after(place: Workplace, *, mpi: bool) -> tuple[str, ...]:
         *place.flags,
         *(f"-I{place.mpi}/include" for _ in (1,) if mpi and place.mpi),
         *(f"-I{prefix}/include" for prefix in place.dependencies.values()),
-        *numerics_flags(place.numerics),
+        *numerics_flags(place.numerics, (*place.recipe.build.settings.flags, *place.flags)),
         *_mapped_paths(place),
     )
 

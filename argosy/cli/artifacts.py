@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from argosy.cli.output import print_pairs, printable
 
 if TYPE_CHECKING:
     from argosy.model.reference import Reference
+    from argosy.model.target import Target
+    from argosy.model.variant import Usable
     from argosy.oci.pull import VerifiedModule
     from argosy.oci.registry import Registry
     from argosy.sign.verdict import Verdict
@@ -30,7 +33,29 @@ def add_trust_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repository", metavar="NAME", help="the name that a layout folder's artifact must be signed for"
     )
+    parser.add_argument(
+        "--variant",
+        metavar="NAME",
+        help="baseline, simd or relaxed-simd, of an application that has variants (default: the best for this CPU)",
+    )
     add_registry_options(parser)
+
+
+def usable_variants(options: argparse.Namespace, targets: Sequence[Target] = ()) -> Usable:
+    """Tells which variants the options allow: the one that is named, else those for these CPUs (none: this machine's).
+
+    This machine's CPU is looked at when it is asked.
+    """
+    from argosy.model import variant
+
+    named = None if options.variant is None else variant.parse(options.variant)
+
+    def usable() -> Sequence[str]:
+        from argosy.site import cpu, variants
+
+        return (named,) if named is not None else variants.usable(targets or (cpu.host(),))
+
+    return usable
 
 
 def open_reference(options: argparse.Namespace, text: str) -> tuple[Reference, Registry]:
@@ -42,14 +67,18 @@ def open_reference(options: argparse.Namespace, text: str) -> tuple[Reference, R
     return reference, open_registry(reference, plain_http=options.plain_http)
 
 
-def verified(options: argparse.Namespace, text: str) -> VerifiedModule:
-    """The module that the reference names, in the cache, accepted by the policy; raises ArgosyError otherwise."""
+def verified(options: argparse.Namespace, text: str, targets: Sequence[Target] = ()) -> VerifiedModule:
+    """The module that the reference names, in the cache, accepted by the policy; raises ArgosyError otherwise.
+
+    Of an application in several variants it is the best for these CPUs (none: this machine's).
+    """
     from argosy.oci.pull import pull_verified
     from argosy.sign.trust import load_trust
 
     trust = load_trust(options.policy)  # before anything is fetched: without a policy nothing will be accepted
     reference, registry = open_reference(options, text)
-    return pull_verified(registry, reference, trust, repository=options.repository)
+    usable = usable_variants(options, targets)
+    return pull_verified(registry, reference, trust, repository=options.repository, usable=usable)
 
 
 def print_verdict(verdict: Verdict) -> None:

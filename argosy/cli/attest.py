@@ -8,7 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from argosy.cli.artifacts import REFERENCE_HELP, add_registry_options, add_trust_options, open_reference
+from argosy.cli.artifacts import (
+    REFERENCE_HELP,
+    add_registry_options,
+    add_trust_options,
+    open_reference,
+    usable_variants,
+)
 from argosy.cli.commands import Commands, add_command, add_json
 from argosy.cli.keys import default_key
 from argosy.cli.output import print_json, print_pairs, printable
@@ -119,10 +125,12 @@ def _show(options: argparse.Namespace) -> int:
     kind = _type(options.type) if options.type else None
     trust = load_trust(options.policy)
     reference, registry = open_reference(options, options.reference)
-    checked = check(registry, reference, trust, repository=options.repository)
+    usable = usable_variants(options)
+    checked = check(registry, reference, trust, repository=options.repository, usable=usable)
     if not checked.verdict.accepted:
         raise untrusted(checked.verdict, reference, trust)
-    report = trusted_attestations(registry, checked.verdict, trust)
+    digest = checked.chosen.descriptor.digest
+    report = trusted_attestations(registry, checked.verdict, trust, digest)
     found = [one for one in report.attestations if kind in (None, one.predicate_type)]
     if options.predicate:
         if len(found) != 1:
@@ -143,9 +151,9 @@ def _show(options: argparse.Namespace) -> int:
             }
             for one in found
         ]
-        print_json({"digest": checked.verdict.digest, "attestations": told, "refused": report.refused})
+        print_json({"digest": digest, "attestations": told, "refused": report.refused})
         return 0
-    print(f"{reference.name}@{checked.verdict.digest}:")
+    print(f"{reference.name}@{digest}:")
     for one in found:
         builder = f", built by {printable(one.builder)}" if one.builder else ""
         print(f"  ok  {one.predicate_type} by {', '.join(one.signers)}{builder}")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from argosy.cli.artifacts import REFERENCE_HELP, add_trust_options, open_reference, print_verdict
+from argosy.cli.artifacts import REFERENCE_HELP, add_trust_options, open_reference, print_verdict, usable_variants
 from argosy.cli.commands import Commands, add_command, add_json
 from argosy.cli.output import columns, print_json, print_pairs, printable, size
 
@@ -74,7 +74,6 @@ def _inspect_artifact(options: argparse.Namespace) -> int:
     from argosy.build.inspect import inspect
     from argosy.errors import ArgosyError
     from argosy.model.artifact import Description
-    from argosy.model.manifest import Manifest
     from argosy.oci.pull import check, pull_verified
     from argosy.sign.trust import load_trust
 
@@ -83,13 +82,14 @@ def _inspect_artifact(options: argparse.Namespace) -> int:
         trust = load_trust(options.policy)
     except ArgosyError as error:
         raise ArgosyError(f"{reference} cannot be inspected unchecked: {error.what}", advice=error.advice) from error
-    checked = check(registry, reference, trust, repository=options.repository)
-    manifest = Manifest.parse(checked.stored.data, what=f"the manifest of {reference}")
-    said = Description.from_annotations(manifest.annotations)
+    usable = usable_variants(options)
+    checked = check(registry, reference, trust, repository=options.repository, usable=usable)
+    said = Description.from_annotations(checked.manifest.annotations)
     module = None
     if checked.verdict.accepted:
         exact = reference.at(checked.stored.descriptor.digest)
-        module = inspect(pull_verified(registry, exact, trust, repository=options.repository).path)
+        pulled = pull_verified(registry, exact, trust, repository=options.repository, usable=usable)
+        module = inspect(pulled.path)
     if options.json:
         print_json({"reference": reference, "signature": checked.verdict, "description": said, "module": module})
         return 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from argosy.cli.artifacts import REFERENCE_HELP, add_registry_options, open_reference
 from argosy.cli.commands import Commands, add_command, add_json
@@ -13,6 +14,7 @@ from argosy.errors import ArgosyError, UsageError
 
 if TYPE_CHECKING:
     from argosy.model.note import RecipeNote
+    from argosy.oci.registry import Registry
 
 _EPILOG = """\
 examples:
@@ -35,24 +37,39 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _list_tags(options: argparse.Namespace) -> int:
-    from argosy.sign.cosign import is_companion_tag, signature_tag
+    from argosy.sign.cosign import is_companion_tag
 
     reference, registry = open_reference(options, options.reference)
     if reference.tag is not None or reference.digest is not None:
         raise UsageError(f"{reference} names one artifact; its place is listed", advice=f"argosy list {reference.name}")
     everything = registry.tags()
-    tags = [(tag, registry.resolve(tag).digest) for tag in everything if not is_companion_tag(tag)]
-    rows = [{"tag": tag, "digest": digest, "signed": signature_tag(digest) in everything} for tag, digest in tags]
+    rows = [_row_of(registry, tag, everything) for tag in everything if not is_companion_tag(tag)]
     if options.json:
         print_json({"place": reference.name, "tags": rows})
     elif not rows:
         print(f"{reference.name} has no tags")
     else:
-        print_pairs(
-            (tag, f"{row['digest']}  {'signed' if row['signed'] else 'not signed'}")
-            for (tag, _), row in zip(tags, rows, strict=True)
-        )
+        print_pairs((str(row["tag"]), _row_text(row)) for row in rows)
     return 0
+
+
+def _row_of(registry: Registry, tag: str, everything: Sequence[str]) -> dict[str, Any]:
+    from argosy.model.manifest import INDEX, Index
+    from argosy.model.variant import members
+    from argosy.sign.cosign import signature_tag
+
+    found = registry.resolve(tag)
+    row = {"tag": tag, "digest": found.digest, "signed": signature_tag(found.digest) in everything}
+    if found.media_type == INDEX:
+        index = Index.parse(registry.manifest(found.digest).data, what=f"{registry.name}: the index {tag}")
+        row["variants"] = {name: entry.digest for name, entry in members(index, f"{registry.name}:{tag}").items()}
+    return row
+
+
+def _row_text(row: dict[str, Any]) -> str:
+    lines = [f"{row['digest']}  {'signed' if row['signed'] else 'not signed'}"]
+    lines += [f"  {digest}  {printable(name)}" for name, digest in row.get("variants", {}).items()]
+    return "\n".join(lines)
 
 
 def _list_cache(as_json: bool) -> int:

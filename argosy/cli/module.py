@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from argosy.errors import UsageError
 
 if TYPE_CHECKING:
     from argosy.model.digest import Digest
+    from argosy.model.target import Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +35,9 @@ def add_module_options(parser: argparse.ArgumentParser) -> None:
     add_trust_options(parser)
 
 
-def chosen_module(options: argparse.Namespace) -> ChosenModule:
+def chosen_module(options: argparse.Namespace, targets: Sequence[Target] = ()) -> ChosenModule:
     """What the options name, fetched and verified. Raises UsageError when they name none or two, ArgosyError when the
-    policy refuses it."""
+    policy refuses it. Of an application in several variants it is the best for these CPUs (none: this machine's)."""
     if (options.reference is None) == (options.unsigned is None):
         raise UsageError(
             "name one application: REF, or --unsigned FILE",
@@ -43,7 +45,7 @@ def chosen_module(options: argparse.Namespace) -> ChosenModule:
         )
     if options.reference is not None:
         _refuse_file(options.reference)
-        module = verified(options, options.reference)
+        module = verified(options, options.reference, targets)
         name = module.description.name or "application"
         return ChosenModule(name=name, path=module.path, digest=module.digest, numerics=module.numerics)
     from argosy.build.inspect import read_file

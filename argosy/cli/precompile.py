@@ -72,7 +72,7 @@ def _precompile(options: argparse.Namespace) -> int:
     wanted = [profiles.parse(text) for text in options.profiles or [profiles.HOST]]
     for profile in wanted:  # before anything is fetched
         cpu.require_compilable(profile.target)
-    module = chosen_module(options)
+    module = chosen_module(options, [profile.target for profile in wanted])
     entries = [precompile(module.path, module.digest, module.numerics, profile.target) for profile in wanted]
     launcher = _launcher(options.mpi, any(entry.uses_mpi for entry in entries)) if options.launcher else None
     if options.json:

@@ -11,6 +11,7 @@ from argosy.cli.artifacts import (
     add_trust_options,
     open_reference,
     print_verdict,
+    usable_variants,
     verdict_json,
     verified,
 )
@@ -18,6 +19,7 @@ from argosy.cli.commands import Commands, add_command, add_json
 from argosy.cli.output import print_json, print_pairs, printable
 
 if TYPE_CHECKING:
+    from argosy.oci.pull import Checked
     from argosy.sign.trust import Trust
     from argosy.sign.verdict import Verdict
 
@@ -88,6 +90,7 @@ def _pull(options: argparse.Namespace) -> int:
             {
                 "path": path,
                 "wasm": module.digest,
+                "variant": module.variant,
                 "digest": module.manifest_digest,
                 "signed_for": module.identity,
                 "signers": module.signers,
@@ -102,6 +105,7 @@ def _pull(options: argparse.Namespace) -> int:
             ("module", str(path)),
             ("application", printable(f"{said.name} {said.version or ''}".strip())),
             ("licence", printable(said.licence or "not stated")),
+            ("variant", printable(module.variant or "")),
             ("digest", str(module.manifest_digest)),
             ("signed for", printable(module.identity)),
             ("signed by", ", ".join(module.signers)),
@@ -119,17 +123,26 @@ def _verify(options: argparse.Namespace) -> int:
     if options.reference.endswith(".wasm") and Path(options.reference).is_file():
         return _told(options, verify_file(Path(options.reference), trust, repository=options.repository), trust)
     reference, registry = open_reference(options, options.reference)
-    checked = check(registry, reference, trust, repository=options.repository, accept_rollback=options.accept_rollback)
-    verdict = checked.verdict
-    if options.accept_rollback and verdict.accepted and checked.record is not None:
+    checked = check(
+        registry,
+        reference,
+        trust,
+        repository=options.repository,
+        usable=usable_variants(options),
+        accept_rollback=options.accept_rollback,
+    )
+    if options.accept_rollback and checked.verdict.accepted and checked.record is not None:
         checked.record.advance(checked.seen, back=True)
-    return _told(options, verdict, trust)
+    return _told(options, checked.verdict, trust, checked)
 
 
-def _told(options: argparse.Namespace, verdict: Verdict, trust: Trust) -> int:
+def _told(options: argparse.Namespace, verdict: Verdict, trust: Trust, checked: Checked | None = None) -> int:
     if options.json:
-        print_json(verdict_json(verdict))
+        more = {"variant": checked.variant, "chosen": checked.chosen.descriptor.digest} if checked else {}
+        print_json({**verdict_json(verdict), **more})
     else:
         print(f"{options.reference} by {trust.policy.source}:")
+        if checked is not None and checked.variant is not None:
+            print(f"  it is an index of variants; {checked.variant} is the one for here")
         print_verdict(verdict)
     return 0 if verdict.accepted else 1

@@ -18,6 +18,11 @@ examples:
   argosy push --recipe recipes/hpcc build/hpcc/hpcc.wasm REF       with the recipe's licence, sources, homepage
   argosy push --key ci.key --repository registry.site:5000/hpc/hpcc hpcc.wasm oci:layout:hpcc
                                                                    into a folder that will be copied to that registry
+  argosy push build-baseline/hpcc/hpcc.wasm build-simd/hpcc/hpcc.wasm build/hpcc/hpcc.wasm REF
+                                                                   variants, built by `scons VARIANT=…`: each node takes
+                                                                   the best for its CPU
+  argosy push --compatible hpcc.wasm REF                           as a container image with the module in it, where a
+                                                                   registry refuses Wasm artifacts
   argosy push --recipe recipes/hpcc --builder https://ci.site/builds/v1 build/hpcc/hpcc.wasm REF
                                                                    with provenance that says who built it
   argosy push --embed-signature hpcc.wasm REF                      with a signature in the file too (argosy verify FILE)
@@ -33,7 +38,9 @@ def add_push(commands: Commands) -> None:
     parser = add_command(
         commands, "push", "sign a module and put it in a registry or folder", epilog=_EPILOG, act=_push
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="the .wasm file")
+    parser.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="the .wasm file; several are variants of one application"
+    )
     parser.add_argument("reference", metavar="REF", help=REFERENCE_HELP)
     signing = parser.add_mutually_exclusive_group()
     signing.add_argument(
@@ -58,6 +65,11 @@ def add_push(commands: Commands) -> None:
     parser.add_argument("--lock", type=Path, metavar="FILE", help="the build's lock (default: lock.json beside FILE)")
     parser.add_argument("--builder", metavar="URI", help="who built it, for the provenance (default: $ARGOSY_BUILDER)")
     parser.add_argument("--no-provenance", action="store_true", help="neither provenance nor bill of materials")
+    parser.add_argument(
+        "--compatible",
+        action="store_true",
+        help="as a container image, for registries that take nothing else",
+    )
     add_registry_options(parser)
     add_json(parser)
 
@@ -66,7 +78,7 @@ def _push(options: argparse.Namespace) -> int:
     from argosy.build.recipes import load
     from argosy.model.reference import Reference
     from argosy.model.wasm_signature import Encoding
-    from argosy.pipeline.publish import publish
+    from argosy.pipeline.publish import Terms, publish_variants
     from argosy.sign.keys import load_private
 
     reference = Reference.parse(options.reference)
@@ -78,18 +90,18 @@ def _push(options: argparse.Namespace) -> int:
         reference = reference.tagged("latest")
     # The key is opened before anything is sent: a wrong passphrase must leave no unsigned artifact behind.
     key = None if options.no_sign else load_private(options.key or default_key())
-    done = publish(
-        options.file,
-        reference,
-        key,
+    if options.lock is not None and len(options.files) > 1:
+        raise UsageError("--lock names one lock, and each variant has its own", advice="leave it beside each FILE")
+    terms = Terms(
         recipe=load(options.recipe) if options.recipe is not None else None,
-        lock=_lock(options),
         repository=options.repository,
         plain_http=options.plain_http,
         provenance=not options.no_provenance,
         builder=options.builder,
         embed=Encoding(options.embed_signature) if options.embed_signature else None,
+        compatible=options.compatible,
     )
+    done = publish_variants([(file, _lock(options, file)) for file in options.files], reference, key, terms)
     exact = f"{reference.name}@{done.digest}"
     if options.json:
         print_json(
@@ -116,10 +128,10 @@ def _push(options: argparse.Namespace) -> int:
     return 0
 
 
-def _lock(options: argparse.Namespace) -> Path | None:
+def _lock(options: argparse.Namespace, file: Path) -> Path | None:
     """The lock that was named, else the one that a build leaves beside its program."""
     if options.lock is not None:
         named: Path = options.lock
         return named
-    beside: Path = options.file.with_name("lock.json")
+    beside = file.with_name("lock.json")
     return beside if beside.is_file() else None

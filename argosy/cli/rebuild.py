@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from argosy.cli.artifacts import REFERENCE_HELP, add_trust_options, open_reference
+from argosy.cli.artifacts import REFERENCE_HELP, add_trust_options, open_reference, usable_variants
 from argosy.cli.commands import Commands, add_command, add_json
 from argosy.cli.output import print_json, print_pairs, printable
 from argosy.errors import UsageError
@@ -46,7 +46,7 @@ def _rebuild(options: argparse.Namespace) -> int:
         raise UsageError(f"--jobs {options.jobs}: at least one job is needed")
     trust = load_trust(options.policy)
     reference, registry = open_reference(options, options.reference)
-    planned = plan(registry, reference, trust, repository=options.repository)
+    planned = plan(registry, reference, trust, repository=options.repository, usable=usable_variants(options))
     with _folder(options.keep) as folder:
         done = rebuild(registry, planned, folder, jobs=options.jobs, note=_say)
     made = planned.provenance

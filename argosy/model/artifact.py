@@ -1,7 +1,6 @@
-"""A Wasm application as an OCI artifact (CNCF Wasm working group, "Wasm OCI Artifact layout").
+"""What a publisher says of a Wasm application, in the annotations of its manifest.
 
-One manifest: a config that says `wasm` and `wasip1`, exactly one layer `application/wasm`, and annotations. The
-usual annotations are org.opencontainers.image.*; what only Argosy reads is dev.argosy.*.
+The usual annotations are org.opencontainers.image.*; what only Argosy reads is dev.argosy.*.
 """
 
 from __future__ import annotations
@@ -11,13 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from argosy.errors import ArgosyError
-from argosy.model import strict_json
 from argosy.model.digest import Digest
-from argosy.model.manifest import Descriptor, Manifest
 from argosy.model.note import NUMERICS
-
-WASM_CONFIG = "application/vnd.wasm.config.v0+json"
-WASM_LAYER = "application/wasm"
 
 _IMAGE = "org.opencontainers.image."
 _OWN = "dev.argosy."
@@ -88,45 +82,6 @@ class Description:
             environment=_parse_list(annotations, "environment"),
             lock=None if lock is None else Digest.parse(lock),
         )
-
-
-def config(layer: Digest, created: str) -> bytes:
-    """The config blob for a module; `created` is an RFC 3339 time."""
-    return strict_json.write(
-        {
-            "created": created,
-            "author": None,
-            "architecture": "wasm",
-            "os": "wasip1",
-            "layerDigests": [str(layer)],
-            "component": None,
-        }
-    )
-
-
-def wasm_layer(manifest: Manifest, what: str) -> Descriptor:
-    """The one layer of a Wasm artifact. Raises ArgosyError for any other kind of artifact."""
-    if manifest.config.media_type != WASM_CONFIG:
-        raise ArgosyError(
-            f"{what} is not a Wasm application: its config is {manifest.config.media_type!r}",
-            advice=f"Argosy runs artifacts whose config is {WASM_CONFIG}",
-        )
-    if len(manifest.layers) != 1 or manifest.layers[0].media_type != WASM_LAYER:
-        found = ", ".join(layer.media_type for layer in manifest.layers[:5]) or "none"
-        raise ArgosyError(f"{what} must have exactly one layer {WASM_LAYER}; it has: {found}")
-    return manifest.layers[0]
-
-
-def check_config(data: bytes, layer: Descriptor, what: str) -> None:
-    """Raises ArgosyError unless the config blob says `wasm`, `wasip1` and names just `layer`."""
-    value = strict_json.read(data, f"config of {what}")
-    if value.get("architecture") != "wasm" or value.get("os") != "wasip1":
-        raise ArgosyError(
-            f"{what} is for {str(value.get('os'))[:50]!r} on {str(value.get('architecture'))[:50]!r}",
-            advice="Argosy runs core modules for wasip1 on wasm; components (wasip2) are not supported",
-        )
-    if value.get("layerDigests") != [str(layer.digest)]:
-        raise ArgosyError(f"config and manifest of {what} name different layers")
 
 
 def _list(items: tuple[str, ...]) -> str | None:

@@ -26,19 +26,37 @@ _MOST_MANIFESTS = 16384
 
 
 @dataclass(frozen=True, kw_only=True)
+class Platform:
+    """What a manifest in an index is for."""
+
+    architecture: str
+    os: str
+    variant: str | None = None
+
+    def to_json(self) -> JsonObject:
+        value: JsonObject = {"architecture": self.architecture, "os": self.os}
+        if self.variant is not None:
+            value["variant"] = self.variant
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
 class Descriptor:
-    """What names a blob or manifest: media type, digest, size in bytes."""
+    """What names a blob or manifest: media type, digest, size in bytes; in an index, the platform that it is for."""
 
     media_type: str
     digest: Digest
     size: int
     annotations: Mapping[str, str] = field(default_factory=dict)
     artifact_type: str | None = None
+    platform: Platform | None = None
 
     def to_json(self) -> JsonObject:
         value: JsonObject = {"mediaType": self.media_type, "digest": str(self.digest), "size": self.size}
         if self.artifact_type is not None:
             value["artifactType"] = self.artifact_type
+        if self.platform is not None:
+            value["platform"] = self.platform.to_json()
         if self.annotations:
             value["annotations"] = dict(self.annotations)
         return value
@@ -134,7 +152,19 @@ def descriptor(value: object, what: str) -> Descriptor:
         size=size,
         annotations=_annotations(value.get("annotations"), what),
         artifact_type=_optional_text(value.get("artifactType"), f"artifactType of {what}"),
+        platform=_platform(value.get("platform"), what),
     )
+
+
+def _platform(value: object, what: str) -> Platform | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise ArgosyError(f"{what}: platform is not an object")
+    architecture, os, variant = (
+        _optional_text(value.get(key), f"{key} of the platform of {what}") for key in ("architecture", "os", "variant")
+    )
+    return Platform(architecture=architecture or "", os=os or "", variant=variant)
 
 
 def _document(data: bytes, wanted: str, served: str, *, foreign: tuple[str, ...], what: str) -> JsonObject:

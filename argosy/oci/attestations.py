@@ -32,10 +32,11 @@ def read_attestations(registry: Registry, digest: Digest) -> list[Envelope]:
     return list(dict.fromkeys((*read_bundles(registry, digest), *_tagged(registry, _stored(registry, digest)))))
 
 
-def trusted_attestations(registry: Registry, verdict: Verdict, trust: Trust) -> Report:
+def trusted_attestations(registry: Registry, verdict: Verdict, trust: Trust, digest: Digest) -> Report:
     """The attestations of an artifact that the policy accepted, as far as keys signed them that count for it.
 
-    These are the keys that may sign it, and those whose attestations the policy requires.
+    These are the keys that may sign it, and those whose attestations the policy requires. `digest` is the artifact's:
+    the verdict's own, or that of a member of the index that was accepted.
     """
     rule = trust.policy.rule_for(verdict.identity or "")
     if rule is None:
@@ -43,7 +44,7 @@ def trusted_attestations(registry: Registry, verdict: Verdict, trust: Trust) -> 
     now = datetime.datetime.now(datetime.UTC)
     names = dict.fromkeys((*rule.keys, *(name for each in rule.attestations for name in each.keys)))
     keys = {name: trust.keys[name] for name in names if trust.policy.key(name).refusal(now) is None}
-    return attestation.verify(read_attestations(registry, verdict.digest), digest=verdict.digest, keys=keys)
+    return attestation.verify(read_attestations(registry, digest), digest=digest, keys=keys)
 
 
 def read_bundles(registry: Registry, digest: Digest, *, signatures: bool = False) -> list[Envelope]:

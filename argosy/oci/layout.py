@@ -78,6 +78,8 @@ class Layout:
             manifest = Manifest.parse(data)
             entry = replace(entry, artifact_type=manifest.artifact_type)
             needed = (manifest.config, *manifest.layers)
+        elif media_type == INDEX:
+            needed = Index.parse(data).manifests
         self._prepare()
         with self._changing() as index:
             for blob in needed:

@@ -12,14 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from argosy.errors import ArgosyError
-from argosy.files import resumable_file, sha256_of
+from argosy.files import resumable_file, sha256_of, whole_file
 from argosy.folders import cache_root
-from argosy.model.artifact import Description, check_config, wasm_layer
+from argosy.model.artifact import Description
+from argosy.model.content import MODULE_ANNOTATION, Content, check_config, content
 from argosy.model.digest import Digest
-from argosy.model.manifest import Descriptor, Manifest
+from argosy.model.manifest import INDEX, Index, Manifest
 from argosy.model.order import Order
 from argosy.model.reference import Reference
+from argosy.model.variant import Usable, all_variants, choose
 from argosy.oci.attestations import read_attestations
+from argosy.oci.image import read_module
 from argosy.oci.registry import Registry, StoredManifest, small_blob
 from argosy.oci.signatures import read_signatures
 from argosy.progress import progress
@@ -41,19 +44,24 @@ class UntrustedError(ArgosyError):
 class Checked:
     """An artifact's manifest and the policy's verdict on it; nothing else was fetched.
 
-    `record` is what is known of the tag, None where the reference is by digest or tags may move back.
+    `stored` is what the reference names: the manifest of a module, or an index of variants. `chosen` is the manifest
+    of the module itself, `variant` the one of the index that it is. `record` is what is known of the tag, None where
+    the reference is by digest or tags may move back.
     """
 
     reference: Reference
     stored: StoredManifest
+    index: Index | None
+    chosen: StoredManifest
     manifest: Manifest
+    variant: str | None
     verdict: Verdict
     record: TagRecord | None = None
 
     @property
     def seen(self) -> Seen:
         """What the tag names, and its place among others."""
-        order = Order.of(self.manifest.annotations, self.verdict.signed_at)
+        order = Order.of((self.index or self.manifest).annotations, self.verdict.signed_at)
         return Seen(digest=self.stored.descriptor.digest, order=order)
 
 
@@ -62,6 +70,7 @@ class VerifiedModule:
     """A module that the policy accepts: the file that holds its bytes and what was signed with them.
 
     `digest` is the wasm's, `manifest_digest` the artifact's; `identity` is the repository that it was signed for.
+    `variant` is which one of an index it is, None where there is no index.
     """
 
     path: Path
@@ -72,6 +81,7 @@ class VerifiedModule:
     signers: tuple[str, ...]
     annotations: Mapping[str, str]
     description: Description
+    variant: str | None = None
 
     def read(self) -> bytes:
         """The bytes that were verified. Raises ArgosyError when the file in the cache is not those any more."""
@@ -92,27 +102,52 @@ def check(
     trust: Trust,
     *,
     repository: str | None = None,
+    usable: Usable = all_variants,
     accept_rollback: bool = False,
 ) -> Checked:
     """Fetch manifest and signatures and ask the policy. `repository`: what a layout folder should hold.
 
+    Of an index of variants the best that is `usable` is chosen. The index is what must be signed: it names its members
+    by digest. What must be attested of an artifact must be attested of the one that is chosen.
+
     A refusal is in the verdict; ArgosyError is raised for what cannot be fetched or read. What the tag names is
     compared with this user's record, which stays as it is; `accept_rollback` lets it be older.
     """
-    stored = registry.manifest(reference.digest or reference.tag)
-    manifest = Manifest.parse(stored.data, media_type=stored.descriptor.media_type, what=f"the manifest of {reference}")
-    expected = repository or (reference.name if reference.registry is not None else None)
-    digest = stored.descriptor.digest
+    stored = chosen = registry.manifest(reference.digest or reference.tag)
+    index = variant = None
+    if stored.descriptor.media_type == INDEX:
+        index = Index.parse(stored.data, what=f"the index {reference}")
+        variant, entry = choose(index, usable(), str(reference))
+        chosen = registry.manifest(entry.digest)
+    what = f"the manifest of {reference}"
+    manifest = Manifest.parse(chosen.data, media_type=chosen.descriptor.media_type, what=what)
+    digest, content_digest = stored.descriptor.digest, chosen.descriptor.digest
     verdict = verify(
         trust,
-        repository=expected,
+        repository=repository or (reference.name if reference.registry is not None else None),
         digest=digest,
         signatures=read_signatures(registry, digest),
-        parts=[one.digest for one in (*manifest.layers, manifest.config)],
-        attestations=read_attestations(registry, digest) if trust.policy.asks_attestations else (),
+        parts=[content_digest, *_parts(manifest)],
+        attestations=read_attestations(registry, content_digest) if trust.policy.asks_attestations else (),
+        attested=content_digest,
     )
-    checked = Checked(reference=reference, stored=stored, manifest=manifest, verdict=verdict)
+    checked = Checked(
+        reference=reference,
+        stored=stored,
+        index=index,
+        chosen=chosen,
+        manifest=manifest,
+        variant=variant,
+        verdict=verdict,
+    )
     return _compared(checked, trust, accept_rollback)
+
+
+def _parts(manifest: Manifest) -> list[Digest]:
+    """What a policy can have revoked besides the manifest itself: its blobs, and the module in an image's layer."""
+    module = manifest.annotations.get(MODULE_ANNOTATION)
+    blobs = [one.digest for one in (*manifest.layers, manifest.config)]
+    return blobs if module is None else [*blobs, Digest.parse(module)]
 
 
 def _compared(checked: Checked, trust: Trust, accept_rollback: bool) -> Checked:
@@ -144,27 +179,29 @@ def pull_verified(
     trust: Trust,
     *,
     repository: str | None = None,
+    usable: Usable = all_variants,
     cache: Path | None = None,
 ) -> VerifiedModule:
-    """The module that `reference` names now, in the cache, if the policy accepts it.
+    """The module that `reference` names now, in the cache, if the policy accepts it; of variants, the best `usable`.
 
     Raises UntrustedError (an ArgosyError) with the policy's reasons, ArgosyError when it is no Wasm application or
     what is stored differs from what was signed.
     """
-    checked = check(registry, reference, trust, repository=repository)
+    checked = check(registry, reference, trust, repository=repository, usable=usable)
     if not checked.verdict.accepted or checked.verdict.identity is None:
         raise untrusted(checked.verdict, reference, trust)
-    stored, manifest = checked.stored, checked.manifest
+    manifest = checked.manifest
     if checked.record is not None and (refusal := checked.record.advance(checked.seen)) is not None:
         # Another process has seen something newer in the meantime.
         step = Step(check="rollback", text=refusal, held=False)
         raise untrusted(checked.verdict.and_step(step), reference, trust)
-    layer = wasm_layer(manifest, str(reference))
-    check_config(small_blob(registry, manifest.config), layer, str(reference))
+    held = content(manifest, str(reference))
+    check_config(small_blob(registry, manifest.config), held, str(reference))
     return VerifiedModule(
-        path=fetch(registry, layer, reference, cache=cache),
-        digest=layer.digest,
-        manifest_digest=stored.descriptor.digest,
+        path=fetch(registry, held, reference, cache=cache),
+        digest=held.module,
+        manifest_digest=checked.chosen.descriptor.digest,
+        variant=checked.variant,
         reference=reference,
         identity=checked.verdict.identity,
         signers=checked.verdict.signers,
@@ -182,20 +219,34 @@ def untrusted(verdict: Verdict, reference: Reference, trust: Trust) -> Untrusted
     )
 
 
-def fetch(registry: Registry, layer: Descriptor, reference: Reference, *, cache: Path | None = None) -> Path:
-    """The layer's file in the cache: the one that is there, hashed again, or a new one, hashed while it is written.
+def fetch(registry: Registry, held: Content, reference: Reference, *, cache: Path | None = None) -> Path:
+    """The module's file in the cache: the one that is there, hashed again, or a new one, hashed while it is written.
 
     A pull that broke off, or was killed, goes on where it was; of several at once one pulls and the others wait.
     """
     modules = (cache or cache_root()) / "modules"
-    path = modules / layer.digest.algorithm / f"{layer.digest.hex}.wasm"
+    path = modules / held.module.algorithm / f"{held.module.hex}.wasm"
     try:
-        if path.is_file() and sha256_of(path) == layer.digest.hex:
+        if path.is_file() and sha256_of(path) == held.module.hex:
             return path
     except OSError as error:
         raise ArgosyError(
             f"cannot use the cache {modules}: {error.strerror}", advice="choose a folder of your own with $ARGOSY_CACHE"
         ) from error
-    with progress(f"pull {reference}", layer.size) as advance, resumable_file(path) as file:
-        registry.blob(layer, file, advance)
+    if not held.image:
+        with progress(f"pull {reference}", held.layer.size) as advance, resumable_file(path) as file:
+            registry.blob(held.layer, file, advance)
+        return path
+    layer = path.with_suffix(".tar")
+    with progress(f"pull {reference}", held.layer.size) as advance, resumable_file(layer) as file:
+        registry.blob(held.layer, file, advance)
+        # The file that was hashed is the one that is read.
+        file.seek(0)
+        try:
+            with whole_file(path) as module:
+                read_module(file, held.module, module, str(reference))
+        except ArgosyError:
+            file.truncate(0)  # it came whole, and what is in it will not get better
+            raise
+    layer.unlink(missing_ok=True)
     return path

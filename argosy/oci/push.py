@@ -16,6 +16,6 @@ def push(packed: Packed, registry: Registry, *, tag: str | None) -> Digest:
     """
     config: Descriptor = Manifest.parse(packed.manifest).config
     with progress(f"push {packed.wasm.name}", packed.layer.size) as advance:
-        registry.put_blob(packed.layer, packed.wasm, advance)
+        registry.put_blob(packed.layer, packed.file, advance)
     registry.put_blob(config, packed.config, lambda amount: None)
     return registry.put_manifest(packed.manifest, MANIFEST, tag).digest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argosy.model.digest import Digest
+from argosy.model.manifest import INDEX, Index
 from argosy.model.reference import Reference
 from argosy.oci.fallback import referrers_tag
 from argosy.oci.registry import NotFoundError, Registry
@@ -13,7 +14,8 @@ def remove(registry: Registry, reference: Reference) -> list[str | Digest]:
     """Remove the tag or the artifact that `reference` names; gives what was removed.
 
     A tag goes alone where another one names the artifact too. Otherwise the artifact goes with every tag of it, what
-    refers to it, and cosign's tags beside it. Raises NotFoundError, ArgosyError where the registry does not do that.
+    refers to it, and cosign's tags beside it; of an index also the members that nothing else names. Raises
+    NotFoundError, ArgosyError where the registry does not do that.
     """
     if reference.digest is None:
         tag = reference.tag or "latest"
@@ -33,6 +35,8 @@ def remove(registry: Registry, reference: Reference) -> list[str | Digest]:
 def _remove_whole(registry: Registry, digest: Digest, seen: set[Digest]) -> list[str | Digest]:
     seen.add(digest)
     removed: list[str | Digest] = []
+    stored = registry.manifest(digest)
+    members = Index.parse(stored.data).manifests if stored.descriptor.media_type == INDEX else ()
     for entry in registry.referrers(digest):
         if entry.digest not in seen:
             removed += _remove_whole(registry, entry.digest, seen)
@@ -44,7 +48,29 @@ def _remove_whole(registry: Registry, digest: Digest, seen: set[Digest]) -> list
         registry.delete(companion)
         removed.append(companion)
     registry.delete(digest)
-    return [*removed, digest]
+    removed.append(digest)
+    if members:
+        kept = _named(registry)
+        for entry in members:
+            if entry.digest not in seen and entry.digest not in kept:
+                removed += _remove_whole(registry, entry.digest, seen)
+    return removed
+
+
+def _named(registry: Registry) -> set[Digest]:
+    """What the tags of applications name, and the members of those that are indexes."""
+    found: set[Digest] = set()
+    for tag in registry.tags():
+        if cosign.is_companion_tag(tag):
+            continue
+        try:
+            stored = registry.manifest(tag)
+        except NotFoundError:
+            continue
+        found.add(stored.descriptor.digest)
+        if stored.descriptor.media_type == INDEX:
+            found.update(entry.digest for entry in Index.parse(stored.data).manifests)
+    return found
 
 
 def _names(registry: Registry, tag: str, digest: Digest) -> bool:

@@ -7,7 +7,7 @@ import contextlib
 from argosy.errors import ArgosyError
 from argosy.model.artifact import Description
 from argosy.model.digest import Digest
-from argosy.model.manifest import MANIFEST, Manifest
+from argosy.model.manifest import INDEX, MANIFEST, Index, Manifest
 from argosy.model.reference import Reference, check_repository
 from argosy.oci.attestations import add_bundle, read_bundles
 from argosy.oci.merge import merge
@@ -27,7 +27,9 @@ def signed_name(reference: Reference, manifest: StoredManifest, repository: str 
         return check_repository(repository)
     if reference.registry is not None:
         return reference.name
-    title = Description.from_annotations(Manifest.parse(manifest.data).annotations).name
+    index = manifest.descriptor.media_type == INDEX
+    said = Index.parse(manifest.data) if index else Manifest.parse(manifest.data)
+    title = Description.from_annotations(said.annotations).name
     if not title:
         raise ArgosyError(
             f"the artifact in {reference.name} has no title to be signed under", advice="name it with --repository"

@@ -17,6 +17,7 @@ from argosy.oci.open import open_registry
 from argosy.oci.pull import VerifiedModule, pull_verified
 from argosy.sign.keys import PrivateKey
 from argosy.sign.trust import Trust, load_trust, write_policy
+from argosy.site import cpu, variants
 from argosy.site.aot_cache import Entry
 from argosy.site.precompile import for_this_cpu
 from argosy.site.run import GrantedFolder, Grants, prepare
@@ -50,7 +51,7 @@ def developer_trust(folder: Path, key: PrivateKey, *, repositories: Sequence[str
 
 def make_ready(reference: Reference, trust: Trust) -> Ready:
     """Pull what the policy accepts and compile it, where it is not in the caches already."""
-    module = pull_verified(open_registry(reference), reference, trust)
+    module = pull_verified(open_registry(reference), reference, trust, usable=lambda: variants.usable([cpu.host()]))
     return Ready(module=module, entry=for_this_cpu(module.path, module.digest, module.numerics))
 
 

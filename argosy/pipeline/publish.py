@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +12,20 @@ from argosy.build.describe import describe
 from argosy.errors import UsageError
 from argosy.files import sha256_of
 from argosy.folders import cache_root, settings_root
+from argosy.model.artifact import Description
 from argosy.model.digest import Digest
+from argosy.model.manifest import INDEX, MANIFEST
 from argosy.model.recipe import Recipe
 from argosy.model.reference import Reference
+from argosy.model.variant import VARIANTS, variant_of
 from argosy.model.wasm_signature import Encoding
 from argosy.oci.open import open_registry
-from argosy.oci.pack import pack
+from argosy.oci.pack import Packed, group, pack
 from argosy.oci.push import push
 from argosy.oci.registry import NotFoundError, Registry
 from argosy.oci.signatures import sign_artifact, signed_name
 from argosy.pipeline import evidence
+from argosy.pipeline.evidence import Evidence
 from argosy.sign import embedded
 from argosy.sign.keys import PrivateKey, generate, load_private
 
@@ -82,6 +85,25 @@ def artifact_name(recipe: Recipe, program: str) -> str:
     return recipe.name if len(recipe.programs) == 1 else f"{recipe.name}-{program.lower().replace('_', '-')}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """How something is published.
+
+    A layout folder's artifact is signed for `repository`, by default `layout/<name>`; a registry's for its own. Where
+    recipe and lock are known, provenance and bill of materials go with it, unless `provenance` is False; `builder` is
+    who built (`evidence.builder_id`). `embed` puts a signature by the key into the module itself too, in this encoding.
+    With `compatible` the artifact is an ordinary container image.
+    """
+
+    recipe: Recipe | None = None
+    repository: str | None = None
+    plain_http: bool = False
+    provenance: bool = True
+    builder: str | None = None
+    embed: Encoding | None = None
+    compatible: bool = False
+
+
 def publish(
     wasm: Path,
     reference: Reference,
@@ -90,56 +112,99 @@ def publish(
     recipe: Recipe | None = None,
     lock: Path | None = None,
     repository: str | None = None,
-    plain_http: bool = False,
     provenance: bool = True,
     builder: str | None = None,
     embed: Encoding | None = None,
+    compatible: bool = False,
 ) -> Published:
     """Push the program at `wasm` to `reference` and sign it with `key`; what is there already is not sent again.
 
-    A layout folder's artifact is signed for `repository`, by default `layout/<name>`; a registry's for its own. With
-    the key None it is not signed. Where recipe and lock are known, provenance and bill of materials go with it, unless
-    `provenance` is False; `builder` is who built (`evidence.builder_id`). Where the tag named something else before, it
-    is signed anew, so that readers see the newer of two by the time of the signatures. `embed` puts a signature by the
-    key into the module itself too, in this encoding.
+    With the key None it is not signed. Where the tag named something else before, it is signed anew, so that readers
+    see the newer of two by the time of the signatures. The tag is set when all else is there: a publication that breaks
+    off leaves it as it was. See `Terms` for the rest.
     """
-    registry = open_registry(reference, plain_http=plain_http)
-    description = describe(wasm, recipe=recipe, lock=lock)
-    before = _named(registry, reference.tag)
-    known = None
-    if recipe is not None and lock is not None and key is not None and provenance:
-        known = evidence.gather(Digest(algorithm="sha256", hex=sha256_of(wasm)), recipe, lock, builder=builder)
-    with _signed_inside(wasm, key, embed) as module:
-        packed = pack(module, description)
-        digest = push(packed, registry, tag=reference.tag)
+    terms = Terms(
+        recipe=recipe,
+        repository=repository,
+        provenance=provenance,
+        builder=builder,
+        embed=embed,
+        compatible=compatible,
+    )
+    return publish_variants([(wasm, lock)], reference, key, terms)
+
+
+def publish_variants(
+    programs: Sequence[tuple[Path, Path | None]], reference: Reference, key: PrivateKey | None, terms: Terms
+) -> Published:
+    """As `publish`, of one program or of several variants of one, each with its lock where there is one.
+
+    Each variant is an artifact of its own, signed and attested, and the tag names the index that groups them, which is
+    signed too. What was published is then the index, and its `wasm` the module of the best variant.
+    """
+    registry = open_registry(reference, plain_http=terms.plain_http)
+    cache_root().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_root()) as scratch:
+        members = [
+            _prepare(wasm, lock, key, terms, Path(scratch) / str(number))
+            for number, (wasm, lock) in enumerate(programs)
+        ]
+        index = group([(one.packed, one.said) for one in members]) if len(members) > 1 else None
+        before = _named(registry, reference.tag)
+        digests = [push(one.packed, registry, tag=None) for one in members]
+    manifest, media_type = (members[0].packed.manifest, MANIFEST) if index is None else (index, INDEX)
+    named = digests[0] if index is None else registry.put_manifest(index, INDEX, None).digest
     identity = None
     if key is not None:
-        identity = signed_name(reference, registry.manifest(digest), repository)
-        sign_artifact(registry, identity=identity, digest=digest, key=key, renew=before not in (None, digest))
-        if known is not None:
-            evidence.attest(registry, known, identity=identity, digest=digest, key=key)
+        identity = signed_name(reference, registry.manifest(named), terms.repository)
+        for digest in dict.fromkeys((*digests, named)):
+            renew = digest == named and before not in (None, named)
+            sign_artifact(registry, identity=identity, digest=digest, key=key, renew=renew)
+        for digest, one in zip(digests, members, strict=True):
+            if one.evidence is not None:
+                evidence.attest(registry, one.evidence, identity=identity, digest=digest, key=key)
+    if reference.tag is not None:
+        registry.put_manifest(manifest, media_type, reference.tag)
+    best = max(members, key=lambda one: VARIANTS.index(variant_of(one.said.features)))
     return Published(
-        reference=reference.at(digest),
-        digest=digest,
-        wasm=packed.layer.digest,
+        reference=reference.at(named),
+        digest=named,
+        wasm=best.packed.module,
         identity=identity,
-        builder=known.provenance.builder if known else None,
+        builder=best.evidence.provenance.builder if best.evidence else None,
     )
 
 
-@contextlib.contextmanager
-def _signed_inside(wasm: Path, key: PrivateKey | None, encoding: Encoding | None) -> Iterator[Path]:
-    """The module with a signature in it, where one is wanted; the file itself stays as it was built."""
-    if encoding is None:
-        yield wasm
-        return
+@dataclass(frozen=True, kw_only=True)
+class _Member:
+    """A program ready to be pushed: what is said of it, its artifact, and what proves how it was built."""
+
+    said: Description
+    packed: Packed
+    evidence: Evidence | None
+
+
+def _prepare(wasm: Path, lock: Path | None, key: PrivateKey | None, terms: Terms, scratch: Path) -> _Member:
+    """Before anything is sent: what cannot be described or proved is not published. `scratch` is made for its files."""
+    recipe = terms.recipe
+    said = describe(wasm, recipe=recipe, lock=lock)
+    known = None
+    if recipe is not None and lock is not None and key is not None and terms.provenance:
+        built = Digest(algorithm="sha256", hex=sha256_of(wasm))
+        known = evidence.gather(built, recipe, lock, builder=terms.builder)
+    scratch.mkdir()
+    module = wasm if terms.embed is None else _signed_inside(wasm, key, terms.embed, scratch)
+    packed = pack(module, said, image_folder=scratch if terms.compatible else None)
+    return _Member(said=said, packed=packed, evidence=known)
+
+
+def _signed_inside(wasm: Path, key: PrivateKey | None, encoding: Encoding, scratch: Path) -> Path:
+    """The module with a signature in it; the file itself stays as it was built."""
     if key is None:
         raise UsageError("a signature inside the module takes a key")
-    cache_root().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache_root()) as folder:
-        signed = Path(folder) / wasm.name
-        signed.write_bytes(embedded.embed(wasm.read_bytes(), key, encoding=encoding, source=str(wasm)))
-        yield signed
+    signed = scratch / wasm.name
+    signed.write_bytes(embedded.embed(wasm.read_bytes(), key, encoding=encoding, source=str(wasm)))
+    return signed
 
 
 def _named(registry: Registry, tag: str | None) -> Digest | None:

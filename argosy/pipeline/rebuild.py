@@ -17,13 +17,14 @@ from argosy.build.sources import Note
 from argosy.build.toolchain import Toolchain
 from argosy.errors import ArgosyError
 from argosy.model import provenance as provenances
-from argosy.model.artifact import wasm_layer
+from argosy.model.content import Content, content
 from argosy.model.digest import Digest
 from argosy.model.lock import Lock
 from argosy.model.manifest import Descriptor, Manifest
 from argosy.model.provenance import RECIPES, Provenance
 from argosy.model.recipe import Recipe
 from argosy.model.reference import Reference
+from argosy.model.variant import Usable, all_variants
 from argosy.oci.attestations import trusted_attestations
 from argosy.oci.pull import Checked, check, fetch, untrusted
 from argosy.oci.registry import Registry, small_blob
@@ -65,20 +66,28 @@ class Rebuilt:
         return self.rebuilt == self.plan.published
 
 
-def plan(registry: Registry, reference: Reference, trust: Trust, *, repository: str | None = None) -> Plan:
+def plan(
+    registry: Registry,
+    reference: Reference,
+    trust: Trust,
+    *,
+    repository: str | None = None,
+    usable: Usable = all_variants,
+) -> Plan:
     """What to build, from the provenance that a key which may sign the artifact signed for it.
 
     Raises UntrustedError where the policy refuses the artifact, ArgosyError where it has no provenance to go by.
     """
-    checked = check(registry, reference, trust, repository=repository)
+    checked = check(registry, reference, trust, repository=repository, usable=usable)
     if not checked.verdict.accepted:
         raise untrusted(checked.verdict, reference, trust)
-    layer = wasm_layer(checked.manifest, str(reference))
+    digest = checked.chosen.descriptor.digest
+    held = content(checked.manifest, str(reference))
     found, signers = _provenance(registry, checked, trust)
     return Plan(
-        reference=reference.at(checked.verdict.digest),
-        digest=checked.verdict.digest,
-        published=layer.digest if layer.digest == found.wasm else _bare(registry, layer, reference),
+        reference=reference.at(digest),
+        digest=digest,
+        published=held.module if held.module == found.wasm else _bare(registry, held, reference),
         provenance=found,
         signers=signers,
     )
@@ -118,13 +127,13 @@ def rebuild(registry: Registry, planned: Plan, folder: Path, *, jobs: int = 1, n
     )
 
 
-def _bare(registry: Registry, layer: Descriptor, reference: Reference) -> Digest:
+def _bare(registry: Registry, held: Content, reference: Reference) -> Digest:
     """The digest of the artifact's module without a signature inside."""
-    return embedded.bare_digest(fetch(registry, layer, reference).read_bytes(), source=str(reference))
+    return embedded.bare_digest(fetch(registry, held, reference).read_bytes(), source=str(reference))
 
 
 def _provenance(registry: Registry, checked: Checked, trust: Trust) -> tuple[Provenance, tuple[str, ...]]:
-    report = trusted_attestations(registry, checked.verdict, trust)
+    report = trusted_attestations(registry, checked.verdict, trust, checked.chosen.descriptor.digest)
     found = report.of_type(PROVENANCE)
     if not found:
         why = "; ".join(report.refused)

@@ -15,7 +15,7 @@ from argosy.sign.trust import Trust
 from argosy.sign.verdict import Step
 
 
-def attested(
+def is_attested(
     trust: Trust,
     required: Sequence[RequiredAttestation],
     *,

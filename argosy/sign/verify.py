@@ -15,7 +15,7 @@ from argosy.model.digest import Digest
 from argosy.model.policy import KeyFile, Rule
 from argosy.sign.cosign import Claim, SignatureEntry
 from argosy.sign.dsse import Envelope
-from argosy.sign.requirements import attested
+from argosy.sign.requirements import is_attested
 from argosy.sign.trust import Trust
 from argosy.sign.verdict import Step, Verdict
 
@@ -37,6 +37,7 @@ class _Subject:
     digest: Digest
     parts: Sequence[Digest]
     attestations: Sequence[Envelope]
+    attested: Digest
     now: datetime.datetime
 
 
@@ -48,17 +49,18 @@ def verify(
     signatures: Sequence[SignatureEntry],
     parts: Sequence[Digest] = (),
     attestations: Sequence[Envelope] = (),
+    attested: Digest | None = None,
     now: datetime.datetime | None = None,
 ) -> Verdict:
     """Decide on the manifest `digest`, taken from `repository`, by the policy as it is at `now`.
 
     `repository` is `host[:port]/name`. It is None for an image-layout folder of which the user has not said what it
     should hold: then the name that a trusted signature gives it is taken, and reported as the verdict's identity.
-    `parts` are the digests of what the manifest consists of, which can be revoked too. `attestations` are those that
-    are stored for it.
+    `parts` are the digests of what it consists of, which can be revoked too. The `attestations` must be about
+    `attested`: the same manifest (None), or the member of an index that was chosen.
     """
     now = now or datetime.datetime.now(datetime.UTC)
-    subject = _Subject(digest=digest, parts=parts, attestations=attestations, now=now)
+    subject = _Subject(digest=digest, parts=parts, attestations=attestations, attested=attested or digest, now=now)
     steps: list[Step] = []
     if not _in_force(trust, subject, steps):
         return _refused(subject, steps)
@@ -152,8 +154,8 @@ def _decide(trust: Trust, repository: str, subject: _Subject, good: Sequence[_Go
     steps.append(Step(check="threshold", text=text, held=enough))
     if not enough:
         return _refused(subject, steps)
-    if rule.attestations and not attested(
-        trust, rule.attestations, digest=subject.digest, envelopes=subject.attestations, now=subject.now, steps=steps
+    if rule.attestations and not is_attested(
+        trust, rule.attestations, digest=subject.attested, envelopes=subject.attestations, now=subject.now, steps=steps
     ):
         return _refused(subject, steps)
     return Verdict(

@@ -16,6 +16,7 @@ from argosy.errors import ArgosyError, UsageError
 from argosy.files import sha256_of
 from argosy.model import wasm
 from argosy.model.note import recipe_note
+from argosy.model.variant import VARIANTS, variant_of
 
 HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
 SOURCES = '[build]\nkind = "sources"\nsources = ["*.c"]\n[[program]]\nname = "trial"\n'
@@ -181,6 +182,29 @@ def test_fast_numerics_contract_and_exact_ones_do_not(tmp_path: Path) -> None:
         functions = inspect(program).vectorized
         counted[numerics] = (sum(f.simd for f in functions) > 0, sum(f.relaxed_simd for f in functions) > 0)
     assert counted == {"fast": (True, True), "exact": (True, False)}
+
+
+def test_a_variant_has_no_more_vectors_than_its_name_says(tmp_path: Path) -> None:
+    built = {}
+    for variant, asked in flags.VARIANTS.items():
+        fast = SOURCES.replace("[[p", 'flags = ["-ffast-math"]\n[[p')
+        place = replace(workplace(tmp_path / variant, fast, {"axpy.c": AXPY}), flags=asked)
+        (built[variant],) = compile.build(place)
+    assert {variant: variant_of(inspect(program).features) for variant, program in built.items()} == {
+        variant: variant for variant in VARIANTS
+    }
+    assert list(flags.VARIANTS) == list(VARIANTS)
+    assert {run(program)[0] for program in built.values()} == {0}
+
+
+def test_exact_numerics_stay_exact_in_every_variant(tmp_path: Path) -> None:
+    results = set()
+    for variant, asked in flags.VARIANTS.items():
+        place = workplace(tmp_path / variant, SOURCES, {"axpy.c": AXPY}, numerics="exact")
+        (program,) = compile.build(replace(place, flags=asked))
+        assert inspect(program).relaxed_simd == 0
+        results.add(run(program))
+    assert len(results) == 1
 
 
 def test_exact_numerics_hold_against_a_recipe_that_asks_for_fast_math(tmp_path: Path) -> None:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from argosy.errors import ArgosyError
-from argosy.model.artifact import WASM_CONFIG, WASM_LAYER, Description, check_config, config, wasm_layer
+from argosy.model.artifact import Description
 from argosy.model.digest import Digest
-from argosy.model.manifest import Descriptor, Manifest
-
-LAYER = Descriptor(media_type=WASM_LAYER, digest=Digest.of(b"wasm"), size=4)
-CONFIG = Descriptor(media_type=WASM_CONFIG, digest=Digest.of(b"{}"), size=2)
 
 FULL = Description(
     name="hpcc",
@@ -50,32 +44,3 @@ def test_what_is_not_said_leaves_no_annotation() -> None:
 def test_a_malformed_annotation_is_refused(key: str, text: str) -> None:
     with pytest.raises(ArgosyError):
         Description.from_annotations({f"dev.argosy.{key}": text})
-
-
-def test_one_wasm_layer_is_the_layer() -> None:
-    assert wasm_layer(Manifest(config=CONFIG, layers=(LAYER,)), "it") == LAYER
-
-
-@pytest.mark.parametrize(
-    "manifest",
-    [
-        Manifest(config=CONFIG, layers=()),
-        Manifest(config=CONFIG, layers=(LAYER, LAYER)),
-        Manifest(
-            config=CONFIG, layers=(replace(LAYER, media_type="application/vnd.bytecodealliance.wasm.precompiled"),)
-        ),
-        Manifest(config=replace(CONFIG, media_type="application/vnd.oci.image.config.v1+json"), layers=(LAYER,)),
-    ],
-)
-def test_another_kind_of_artifact_is_refused(manifest: Manifest) -> None:
-    with pytest.raises(ArgosyError, match=r"application/wasm|not a Wasm application"):
-        wasm_layer(manifest, "it")
-
-
-def test_the_config_must_say_what_the_manifest_says() -> None:
-    good = config(LAYER.digest, "1970-01-01T00:00:00Z")
-    check_config(good, LAYER, "it")
-    with pytest.raises(ArgosyError, match="different layers"):
-        check_config(config(Digest.of(b"other"), "1970-01-01T00:00:00Z"), LAYER, "it")
-    with pytest.raises(ArgosyError, match="wasip2"):
-        check_config(good.replace(b"wasip1", b"wasip2"), LAYER, "it")

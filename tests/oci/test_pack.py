@@ -11,7 +11,8 @@ import pytest
 from artifacts import artifact, module
 
 from argosy.errors import ArgosyError, UsageError
-from argosy.model.artifact import Description, wasm_layer
+from argosy.model.artifact import Description
+from argosy.model.content import content
 from argosy.model.digest import Digest
 from argosy.model.manifest import Manifest
 from argosy.oci.pack import pack
@@ -32,14 +33,25 @@ def test_the_same_module_gives_the_same_artifact_anywhere_and_anytime(tmp_path: 
 def test_the_artifact_has_the_layout_of_the_wasm_working_group(tmp_path: Path) -> None:
     packed = artifact(tmp_path)
     manifest = Manifest.parse(packed.manifest)
-    layer = wasm_layer(manifest, "it")
+    layer = content(manifest, "it").layer
     assert layer.digest == Digest.of(packed.wasm.read_bytes())
     assert layer.size == packed.wasm.stat().st_size
     assert manifest.artifact_type is None
     assert manifest.config.digest == Digest.of(packed.config)
     config = json.loads(packed.config)
-    assert config["created"] == "1970-01-01T00:00:00Z"
-    assert (config["architecture"], config["os"], config["layerDigests"]) == ("wasm", "wasip1", [str(layer.digest)])
+    assert config == {
+        "created": "1970-01-01T00:00:00Z",
+        "author": None,
+        "architecture": "wasm",
+        "os": "wasip1",
+        "layerDigests": [str(layer.digest)],
+        "component": None,
+    }
+    written = json.loads(packed.manifest)
+    assert set(written) == {"schemaVersion", "mediaType", "config", "layers", "annotations"}
+    assert written["mediaType"] == "application/vnd.oci.image.manifest.v1+json"
+    assert written["config"]["mediaType"] == "application/vnd.wasm.config.v0+json"
+    assert [one["mediaType"] for one in written["layers"]] == ["application/wasm"]
 
 
 def test_the_time_of_creation_is_the_one_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

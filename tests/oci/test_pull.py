@@ -17,11 +17,12 @@ from artifacts import Harbour, artifact, harbour, key
 
 from argosy.errors import ArgosyError
 from argosy.files import sha256_of
+from argosy.model.content import content
 from argosy.model.digest import Digest
 from argosy.model.manifest import MANIFEST, Descriptor, Manifest
 from argosy.model.reference import Reference
 from argosy.oci.layout import Layout
-from argosy.oci.pull import UntrustedError, _fetch, check, pull_verified
+from argosy.oci.pull import UntrustedError, check, fetch, pull_verified
 from argosy.oci.push import push
 from argosy.oci.registry import Advance
 from argosy.oci.signatures import add_signature, read_signatures, signed_name
@@ -231,9 +232,9 @@ def forbidden(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_cache_that_may_not_be_entered_is_told(port: Harbour, forbidden: Path) -> None:
-    layer = port.packed.layer
+    held = content(Manifest.parse(port.packed.manifest), "it")
     with pytest.raises(ArgosyError, match=rf"cannot use the cache {forbidden}.*denied") as refusal:
-        _fetch(port.registry, layer, forbidden, port.reference)
+        fetch(port.registry, held, port.reference, cache=forbidden)
     assert "ARGOSY_CACHE" in refusal.value.advice
 
 

@@ -8,6 +8,7 @@ from SCons.Tool.argosy.actions import action, phony, reading
 from SCons.Tool.argosy.toolchain import find
 
 from argosy.build import code, recipes
+from argosy.build.flags import VARIANTS
 
 
 def generate(env):
@@ -22,6 +23,8 @@ def recipes_below(env, folder, build):
     toolchain, the flags, or Argosy's code that builds (for an MPI code, also that which makes the MPI library).
     """
     known = reading(recipes.load_all, Path(env.Dir(folder).get_abspath()))
+    if env["VARIANT"]:
+        build = f"{build}-{env['VARIANT']}"
     env["ARGOSY_BUILD"] = Path(env.Dir(build).get_abspath())
     compiler = env.ArgosyToolchain()
     own = env.Value(f"builder {code.builder_digest()}")
@@ -43,7 +46,7 @@ def finished(env, recipe):
 
 def _target(env, known, recipe, common):
     required = recipes.order(known, recipe.requires)
-    chosen = json.dumps({"numerics": env["NUMERICS"] or recipe.numerics, "flags": env.Split(env["FLAGS"])})
+    chosen = json.dumps({"numerics": env["NUMERICS"] or recipe.numerics, "flags": _flags(env)})
     # The locks of required recipes say it all, but in a dry run they do not change: so their recipes count too.
     inputs = [env.Value(f"recipe {recipes.digest(each)}") for each in (recipe, *required)]
     inputs += [env.Value(f"options {chosen}"), *common, *(finished(env, other)[0] for other in required)]
@@ -56,7 +59,7 @@ def _target(env, known, recipe, common):
             env["ARGOSY_BUILD"] / recipe.name,
             toolchain=find(env),
             dependencies={other.name: env["ARGOSY_BUILD"] / other.name for other in reversed(required)},
-            options=Options(numerics=env["NUMERICS"], flags=tuple(env.Split(env["FLAGS"])), jobs=GetOption("num_jobs")),
+            options=Options(numerics=env["NUMERICS"], flags=tuple(_flags(env)), jobs=GetOption("num_jobs")),
             note=lambda line: print(f"  {line}"),
         )
 
@@ -65,6 +68,11 @@ def _target(env, known, recipe, common):
     )
     env.Clean(built, str(env["ARGOSY_BUILD"] / recipe.name))
     env.Alias(recipe.name, built)
+
+
+def _flags(env):
+    """The flags that the user chose, and those of the variant."""
+    return [*env.Split(env["FLAGS"]), *VARIANTS.get(env["VARIANT"], ())]
 
 
 def _list(env, known):

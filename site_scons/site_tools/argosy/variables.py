@@ -7,6 +7,7 @@ from SCons.Script import ARGUMENTS
 from SCons.Tool.argosy.actions import reading
 from SCons.Variables import Variables
 
+from argosy.build.flags import VARIANTS
 from argosy.build.toolchain import PROVIDERS
 from argosy.errors import UsageError, did_you_mean
 from argosy.model.recipe import NUMERICS
@@ -29,6 +30,12 @@ VARIABLES = (
     ("EMBED", "", "also sign inside each module: document (as the specification says) or wasmsign2", ENCODINGS),
     ("POLICY", "", "the trust policy that a run needs; by default one that trusts KEY's signatures", ()),
     ("NUMERICS", "", "fast or exact; each recipe's own choice by default", ("", *NUMERICS)),
+    (
+        "VARIANT",
+        "",
+        "build into build-VARIANT for CPUs with less vectors: baseline (none), or simd (no relaxed SIMD)",
+        ("", *VARIANTS),
+    ),
     ("FLAGS", "", "further compile flags for every recipe", ()),
     (
         "TOOLCHAIN",
