@@ -25,6 +25,7 @@ from argosy.cli.pull import add_pull, add_verify
 from argosy.cli.push import add_push
 from argosy.cli.rebuild import add_rebuild
 from argosy.cli.run import add_run
+from argosy.cli.sign import add_sign
 from argosy.cli.trace import add_trace
 from argosy.errors import UsageError, did_you_mean
 
@@ -45,6 +46,7 @@ _FAMILIES = (
     add_inspect,
     add_keys,
     add_push,
+    add_sign,
     add_pull,
     add_verify,
     add_attest,

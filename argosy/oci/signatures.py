@@ -77,16 +77,17 @@ def add_signature(registry: Registry, *, identity: str, digest: Digest, key: Pri
     """Sign the manifest `digest` as `identity` and store the signature as `.sig`, beside those that are there.
 
     False when a signature by this key that says the same is there already. With `renew` one that was made earlier does
-    not suffice: the new one says that the artifact is (still, or again) what is meant now.
+    not suffice and is replaced: the new one says that the artifact is (still, or again) what is meant now.
     """
     entry = cosign.sign(key, identity=identity, digest=digest)
     said = entry.claim(entry.payload)
-    since = said.signed_at if renew else None
+    since = said.signed_at or 0
 
     def change(stored: StoredManifest | None) -> tuple[bytes, str] | None:
-        if stored is not None and _holds(registry, stored, said, key, since):
+        same = {} if stored is None else _same(registry, stored, said, key)
+        if any(not renew or signed_at >= since for signed_at in same.values()):
             return None
-        new = cosign.append(None if stored is None else stored.data, entry)
+        new = cosign.append(None if stored is None else stored.data, entry, instead_of=tuple(same))
         manifest = Manifest.parse(new.manifest)
         registry.put_blob(manifest.config, new.config, lambda amount: None)
         for payload in new.payloads:
@@ -96,16 +97,16 @@ def add_signature(registry: Registry, *, identity: str, digest: Digest, key: Pri
     return merge(registry, cosign.signature_tag(digest), change)
 
 
-def _holds(registry: Registry, stored: StoredManifest, said: Claim, key: PrivateKey, since: int | None) -> bool:
-    """Whether a signature by this key that says the same, made not before `since`, is among those that are stored."""
+def _same(registry: Registry, stored: StoredManifest, said: Claim, key: PrivateKey) -> dict[bytes, int]:
+    """The stored signatures by this key that say the same, each with the time when it was made (0: it does not say)."""
+    found = {}
     for one in _signatures_in(registry, stored):
         if key.public.accepts(one.signature, one.payload):
             with contextlib.suppress(ArgosyError):
                 claim = one.claim(one.payload)
-                same = (claim.identity, claim.digest) == (said.identity, said.digest)
-                if same and (since is None or (claim.signed_at or 0) >= since):
-                    return True
-    return False
+                if (claim.identity, claim.digest) == (said.identity, said.digest):
+                    found[one.signature] = claim.signed_at or 0
+    return found
 
 
 def _stored(registry: Registry, digest: Digest) -> StoredManifest | None:

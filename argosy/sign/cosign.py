@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from argosy.errors import ArgosyError
@@ -127,12 +127,15 @@ def claim(payload: bytes) -> Claim:
     return Claim(identity=name, digest=Digest.parse(digest), signed_at=signed_at)
 
 
-def append(existing: bytes | None, entry: SignatureEntry) -> SignatureManifest:
+def append(existing: bytes | None, entry: SignatureEntry, *, instead_of: Sequence[bytes] = ()) -> SignatureManifest:
     """The manifest of signatures with one more; `existing` is the one that is stored now, None for none yet.
 
-    Layers that are there stay as they are. Its `payloads` hold only the new blob.
+    Layers that are there stay as they are, but for the signatures that it takes the place of. Its `payloads` hold only
+    the new blob.
     """
     layers = () if existing is None else Manifest.parse(existing, what="the signatures' manifest").layers
+    replaced = {base64.b64encode(signature).decode() for signature in instead_of}
+    layers = tuple(one for one in layers if one.annotations.get(SIGNATURE_ANNOTATION) not in replaced)
     layer = Descriptor(
         media_type=SIMPLE_SIGNING,
         digest=Digest.of(entry.payload),

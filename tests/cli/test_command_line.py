@@ -19,7 +19,21 @@ from argosy.cli.arguments import grammar
 from argosy.errors import ArgosyError, UsageError
 
 COMMANDS = (
-    *("build", "inspect", "keys", "push", "pull", "verify", "copy", "delete", "login", "precompile", "run", "why-not"),
+    *(
+        "build",
+        "inspect",
+        "keys",
+        "push",
+        "sign",
+        "pull",
+        "verify",
+        "copy",
+        "delete",
+        "login",
+        "precompile",
+        "run",
+        "why-not",
+    ),
     "cache",
     *("trace", "list", "doctor", "completion"),
 )
