@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,8 +62,9 @@ def _row_of(registry: Registry, tag: str, everything: Sequence[str]) -> dict[str
     found = registry.resolve(tag)
     row = {"tag": tag, "digest": found.digest, "signed": signature_tag(found.digest) in everything}
     if found.media_type == INDEX:
-        index = Index.parse(registry.manifest(found.digest).data, what=f"{registry.name}: the index {tag}")
-        row["variants"] = {name: entry.digest for name, entry in members(index, f"{registry.name}:{tag}").items()}
+        with contextlib.suppress(ArgosyError):  # what is wrong with it is told to whoever wants to use it
+            index = Index.parse(registry.manifest(found.digest).data)
+            row["variants"] = {name: entry.digest for name, entry in members(index, tag).items()}
     return row
 
 

@@ -97,6 +97,15 @@ class Policy:
         """Why the whole policy counts no more, None where it does."""
         return None if self.expires is None or now < self.expires else f"expired on {_day(self.expires)}"
 
+    def endings(self, now: datetime.datetime, *, within: datetime.timedelta) -> tuple[str, ...]:
+        """What somebody should renew: what has expired by `now`, or will `within` that time."""
+        ends = [("it", self.expires), *((f"key {key.name!r}", key.expires) for key in self.keys if not key.revoked)]
+        return tuple(
+            f"{what} {'expired' if end <= now else 'expires'} on {_day(end)}"
+            for what, end in ends
+            if end is not None and end <= now + within
+        )
+
     def revocation(self, digest: Digest) -> Revoked | None:
         """The entry that takes back the artifact or module of this digest."""
         return next((one for one in self.revoked if one.digest == digest), None)

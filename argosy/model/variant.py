@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from argosy.errors import ArgosyError, UsageError
+from argosy.model.artifact import Description
 from argosy.model.content import ARCHITECTURE, OS
 from argosy.model.manifest import MANIFEST, Descriptor, Index, Platform
 
@@ -53,6 +54,8 @@ def members(index: Index, what: str) -> dict[str, Descriptor]:
 def choose(index: Index, usable: Sequence[str], what: str) -> tuple[str, Descriptor]:
     """The best variant in the index that is `usable`, and its descriptor. Raises ArgosyError when there is none."""
     found = members(index, what)
+    if Description.from_annotations(index.annotations).numerics == "exact":
+        usable = [variant for variant in usable if variant != RELAXED]  # its results differ between CPUs
     best = next((variant for variant in reversed(VARIANTS) if variant in found and variant in usable), None)
     if best is None:
         there = ", ".join(variant[:100] for variant in found) or "no Wasm module at all"

@@ -211,12 +211,11 @@ def pull_verified(
 
 
 def untrusted(verdict: Verdict, reference: Reference, trust: Trust) -> UntrustedError:
-    """The error that tells the policy's refusal."""
-    return UntrustedError(
-        f"{reference} is not trusted: {verdict.reason}",
-        verdict=verdict,
-        advice=f"`argosy verify {reference}` shows each step; {trust.policy.source} says who may sign what",
-    )
+    """The error that tells a refusal, and what to do about it."""
+    advice = f"`argosy verify {reference}` shows each step; {trust.policy.source} says who may sign what"
+    if verdict.refused() == ("rollback",):
+        advice = f"if you know why, and want the older one: `argosy verify --accept-rollback {reference}`"
+    return UntrustedError(f"{reference} is not trusted: {verdict.reason}", verdict=verdict, advice=advice)
 
 
 def fetch(registry: Registry, held: Content, reference: Reference, *, cache: Path | None = None) -> Path:

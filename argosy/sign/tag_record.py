@@ -13,8 +13,9 @@ and a registry that goes on showing what was the newest once (the same). A publi
 former one anew, which makes it the newer one only where its version is not lower; else the user says so, by digest or
 with `argosy verify --accept-rollback`. A reference by digest means those very bytes, and is not asked about here.
 
-A record is one small file for each tag, only the user's to write, replaced whole, under a lock from the comparison to
-the change. One that cannot be read is not taken for an absent one: that would be a way around it.
+A record is one small file for each tag, only the user's to write, replaced whole, under a lock (where the file system
+has locks) from the comparison to the change. One that cannot be read is not taken for an absent one: that would be a
+way around it.
 """
 
 from __future__ import annotations
@@ -66,26 +67,34 @@ class TagRecord:
 
     def advance(self, found: Seen, *, back: bool = False) -> str | None:
         """Record `found` unless it must not follow: gives why not. `back` records it whatever was there before."""
-        with lock(self.path.with_suffix(".lock")):
-            self._check(self.path.parent)
-            refusal = None if back else self.refusal(found)
-            if refusal is None:
-                last = None if back else self.last()
-                order = found.order
-                if last is not None and last.digest == found.digest:
-                    order = order.renewed(last.order.signed_at)
-                if last != (now := Seen(digest=found.digest, order=order)):
-                    write_whole(self.path, self._text(now), mode=0o600)
+        if not back and (last := self.last()) is not None and _joined(last, found) == last:
+            return None  # nothing to write: the ranks of a job come by all at once, and may only read
+        try:
+            with lock(self.path.with_suffix(".lock")):
+                return self._advance(found, back)
+        except ArgosyError as error:
+            if error.what.startswith(("cannot lock", "cannot write")):
+                advice = "name a folder of your own by $ARGOSY_STATE, or the artifact by its digest: REF@sha256:…"
+                raise ArgosyError(f"cannot record what {self.tag} names: {error.what}", advice=advice) from error
+            raise
+
+    def _advance(self, found: Seen, back: bool) -> str | None:
+        refusal = None if back else self.refusal(found)
+        if refusal is None:
+            last = None if back else self.last()
+            write_whole(self.path, self._text(_joined(last, found)), mode=0o600)
         return refusal
 
     def last(self) -> Seen | None:
         """What is recorded, None for a tag that was never seen. Raises ArgosyError for a record that is not right."""
         try:
+            self._check(self.path.parent)
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise ArgosyError(f"cannot read {self.path}: {error.strerror}", advice=_ADVICE) from error
+            advice = "name a folder of your own by $ARGOSY_STATE"
+            raise ArgosyError(f"cannot read {self.path}: {error.strerror}", advice=advice) from error
         with os.fdopen(descriptor, "rb") as file:
             self._check(self.path, os.fstat(descriptor))
             data = file.read(_LARGEST + 1)
@@ -121,3 +130,10 @@ class TagRecord:
     def _check(path: Path, status: os.stat_result | None = None) -> None:
         if reason := distrust(status or path.stat()):
             raise ArgosyError(f"{path} records what tags named: {reason}", advice=_ADVICE)
+
+
+def _joined(last: Seen | None, found: Seen) -> Seen:
+    """What is to be recorded where `found` follows `last`: of the same artifact the newer time counts."""
+    if last is None or last.digest != found.digest:
+        return found
+    return Seen(digest=found.digest, order=found.order.renewed(last.order.signed_at))

@@ -6,6 +6,7 @@ Looking changes nothing: no part is built, downloaded or repaired here.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import importlib.metadata
 import os
 import platform
@@ -229,6 +230,9 @@ def _launcher() -> Part:
     )
 
 
+_SOON = datetime.timedelta(days=30)
+
+
 def _policy() -> Part:
     purpose = "says whose signatures are trusted; without one nothing but --unsigned files runs"
     try:
@@ -237,12 +241,16 @@ def _policy() -> Part:
         advice = "argosy keys trust PUBLIC-KEY 'HOST/REPOSITORY' makes a first one"
         return Part(name="trust policy", state=WARNING, found=error.what, purpose=purpose, advice=advice)
     keys = {name: str(key.fingerprint) for name, key in trust.keys.items()}
+    policy = trust.policy
+    endings = policy.endings(datetime.datetime.now(datetime.UTC), within=_SOON)
+    counts = f"{policy.source}, {len(keys)} keys, {len(policy.rules)} rules"
     return Part(
         name="trust policy",
-        state=OK,
-        found=f"{trust.policy.source}, {len(keys)} keys, {len(trust.policy.rules)} rules",
+        state=WARNING if endings else OK,
+        found="; ".join([counts, *endings]),
         purpose=purpose,
-        facts={"file": trust.policy.source, "keys": keys},
+        advice="renew it before jobs are refused; `argosy keys show` shows all of it" if endings else "",
+        facts={"file": policy.source, "keys": keys, "endings": endings},
     )
 
 

@@ -78,6 +78,21 @@ def test_expiry_revocation_and_what_a_rule_requires_are_read() -> None:
     assert (plain.signed_within_days, plain.rollback, plain.pinned, plain.attestations) == (None, False, (), ())
 
 
+def test_what_ends_soon_or_has_ended_is_told() -> None:
+    policy = Policy.parse(GOOD.replace('revoked = "lost"', "expires = 2030-01-01T00:00:00Z"), source="policy.toml")
+    month = datetime.timedelta(days=30)
+
+    def endings(year: int, month_of_year: int) -> tuple[str, ...]:
+        return policy.endings(datetime.datetime(year, month_of_year, 15, tzinfo=datetime.UTC), within=month)
+
+    assert endings(2027, 1) == ()
+    assert endings(2027, 6) == ("key 'release' expires on 2027-06-30 10:00 UTC",)
+    assert endings(2027, 12) == (
+        "it expires on 2027-12-31 00:00 UTC",
+        "key 'release' expired on 2027-06-30 10:00 UTC",
+    )
+
+
 def test_the_example_in_the_repository_is_a_policy() -> None:
     path = Path(__file__).resolve().parents[2] / "registry" / "trust" / "policy.toml"
     assert Policy.parse(path.read_text(), source=str(path)).rules

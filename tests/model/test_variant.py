@@ -58,6 +58,13 @@ def test_what_is_not_there_is_passed_over_and_what_is_for_others_too() -> None:
         variant.choose(Index(manifests=(amd64, nested)), VARIANTS, "it")
 
 
+def test_exact_numerics_take_no_relaxed_vectors() -> None:
+    exact = replace(ALL, annotations={"dev.argosy.numerics": "exact"})
+    assert variant.choose(exact, VARIANTS, "it")[0] == SIMD
+    with pytest.raises(ArgosyError, match="none of the variants"):
+        variant.choose(exact, (RELAXED,), "it")
+
+
 def test_two_of_one_name_are_ambiguous() -> None:
     twice = Index(manifests=(entry(SIMD), replace(entry(SIMD), digest=Digest.of(b"other"))))
     with pytest.raises(ArgosyError, match="two variants 'simd'"):

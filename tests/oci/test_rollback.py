@@ -71,6 +71,7 @@ def test_a_tag_moves_on_and_not_back(port: Harbour, tmp_path: Path) -> None:
     with pytest.raises(UntrustedError, match=f"stable named {new} before, and has moved back: it is version 1.0") as no:
         pull(port, tmp_path)
     assert no.value.verdict.refused() == ("rollback",)
+    assert "--accept-rollback" in no.value.advice
     move(port, new)
     assert pull(port, tmp_path) == new
 
@@ -181,6 +182,27 @@ def test_a_record_that_others_can_write_is_refused(port: Harbour, tmp_path: Path
     path.chmod(0o777)
     with pytest.raises(ArgosyError, match="others can write it"):
         pull(port, tmp_path)
+
+
+def test_ranks_on_nodes_that_may_only_read_need_no_new_record(port: Harbour, tmp_path: Path) -> None:
+    pull(port, tmp_path)
+    state = record(port).path.parent
+    listed = sorted(path.name for path in state.iterdir())
+    (lock,) = state.glob("*.lock")
+    lock.unlink()
+    pull(port, tmp_path)
+    assert sorted(path.name for path in state.iterdir()) == [name for name in listed if not name.endswith(".lock")]
+
+
+@pytest.mark.parametrize("place", ["file", "/proc/nothing"])
+def test_a_record_that_cannot_be_kept_is_told(
+    port: Harbour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("ARGOSY_STATE", str(tmp_path / place))
+    with pytest.raises(ArgosyError, match=r"cannot (record what stable names|read)") as told:
+        pull(port, tmp_path)
+    assert "$ARGOSY_STATE" in told.value.advice
 
 
 def test_the_record_of_another_tag_is_none(port: Harbour, tmp_path: Path) -> None:
