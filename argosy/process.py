@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from argosy.errors import ArgosyError
 
@@ -49,11 +51,13 @@ def run(
     input: bytes | None = None,
     timeout_seconds: float | None = None,
     on_line: Callable[[], object] | None = None,
+    user: pwd.struct_passwd | None = None,
 ) -> Finished:
     """Run a command in a process group of its own and wait; on Ctrl-C or any error the whole group is ended.
 
     `environment` replaces this process's when given. `log` is a file to which command and output are appended.
     `on_line` is called at each line of output, for the progress of long commands (not with input or a timeout).
+    `user` is who runs it, with all of that account's groups and no other; for root, or for that user.
     Raises ArgosyError when the program is not there, cannot be started or takes longer than `timeout_seconds`;
     CancelledError after `interrupt`.
     """
@@ -67,6 +71,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            **_identity(user),
         )
     except OSError as error:
         raise ArgosyError(
@@ -89,6 +94,14 @@ def run(
         with log.open("a") as file:
             file.write(f"$ {command_line(arguments)}\n{output}")
     return Finished(status=child.returncode, output=output)
+
+
+def _identity(user: pwd.struct_passwd | None) -> dict[str, Any]:
+    """What Popen needs to start as another user; nothing where this is that user."""
+    if user is None or user.pw_uid == os.geteuid():
+        return {}
+    groups = os.getgrouplist(user.pw_name, user.pw_gid)
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": groups, "umask": 0o022}
 
 
 def _read_lines(child: subprocess.Popen[bytes], on_line: Callable[[], object]) -> str:

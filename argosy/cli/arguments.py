@@ -26,6 +26,7 @@ from argosy.cli.push import add_push
 from argosy.cli.rebuild import add_rebuild
 from argosy.cli.run import add_run
 from argosy.cli.sign import add_sign
+from argosy.cli.slurm import add_slurm
 from argosy.cli.trace import add_trace
 from argosy.errors import UsageError, did_you_mean
 
@@ -60,6 +61,7 @@ _FAMILIES = (
     add_why_not,
     add_cache,
     add_trace,
+    add_slurm,
     add_list,
     add_doctor,
     add_completion,

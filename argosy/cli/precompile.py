@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from argosy.cli.commands import Commands, add_command, add_json
 from argosy.cli.module import add_module_options, chosen_module
 from argosy.cli.output import columns, print_json, print_pairs, printable
+from argosy.errors import UsageError
 
 if TYPE_CHECKING:
     from argosy.model.target import Target
@@ -47,6 +48,9 @@ def add_precompile(commands: Commands) -> None:
         metavar="CPU",
         help="compile for this instead: a profile, a machine's /proc/cpuinfo as a file, or host (may be repeated)",
     )
+    parser.add_argument(
+        "--if-needed", action="store_true", help="compile only where nothing in the cache runs on this CPU"
+    )
     parser.add_argument("--launcher", action="store_true", help="also build the launcher, which the first run would")
     parser.add_argument(
         "--mpi", metavar="MPICC", help="the MPI library that it is for (default: $ARGOSY_MPICC, else PATH's)"
@@ -67,13 +71,18 @@ def add_why_not(commands: Commands) -> None:
 
 def _precompile(options: argparse.Namespace) -> int:
     from argosy.site import cpu, profiles
-    from argosy.site.precompile import precompile
+    from argosy.site.precompile import for_this_cpu, precompile
 
+    if options.if_needed and options.profiles:
+        raise UsageError("--if-needed is about this CPU: it goes without --for")
     wanted = [profiles.parse(text) for text in options.profiles or [profiles.HOST]]
     for profile in wanted:  # before anything is fetched
         cpu.require_compilable(profile.target)
     module = chosen_module(options, [profile.target for profile in wanted])
-    entries = [precompile(module.path, module.digest, module.numerics, profile.target) for profile in wanted]
+    if options.if_needed:
+        entries = [for_this_cpu(module.path, module.digest, module.numerics)]
+    else:
+        entries = [precompile(module.path, module.digest, module.numerics, profile.target) for profile in wanted]
     launcher = _launcher(options.mpi, any(entry.uses_mpi for entry in entries)) if options.launcher else None
     if options.json:
         rows = [

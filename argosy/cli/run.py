@@ -36,18 +36,7 @@ def add_run(commands: Commands) -> None:
     parser = add_command(commands, "run", "verify, compile and start an application", epilog=_RUN_EPILOG, act=_run)
     parser.set_defaults(takes_application=True)
     parser.add_argument("-n", "--ranks", type=int, metavar="N", help="start N ranks by mpiexec (default: one process)")
-    parser.add_argument("--dir", action="append", default=[], metavar="HOST[::GUEST]", help="grant a folder")
-    parser.add_argument(
-        "--read-only", action="append", default=[], metavar="HOST[::GUEST]", help="grant it to read only"
-    )
-    parser.add_argument("--env", action="append", default=[], metavar="NAME[=VALUE]", help="grant a variable")
-    parser.add_argument(
-        "--spawn", type=int, default=0, metavar="N", help="grant the job to start N more processes of the same module"
-    )
-    parser.add_argument("--connect", action="store_true", help="grant connections to MPI processes of other jobs")
-    parser.add_argument(
-        "--mpi", metavar="MPICC", help="the MPI library, by its mpicc (default: $ARGOSY_MPICC, else PATH's)"
-    )
+    add_grant_options(parser)
     parser.add_argument(
         "--mpiexec-option",
         action="append",
@@ -64,6 +53,22 @@ def add_run(commands: Commands) -> None:
     add_module_options(parser)
 
 
+def add_grant_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say what the application may see, and which MPI library it runs under."""
+    parser.add_argument("--dir", action="append", default=[], metavar="HOST[::GUEST]", help="grant a folder")
+    parser.add_argument(
+        "--read-only", action="append", default=[], metavar="HOST[::GUEST]", help="grant it to read only"
+    )
+    parser.add_argument("--env", action="append", default=[], metavar="NAME[=VALUE]", help="grant a variable")
+    parser.add_argument(
+        "--spawn", type=int, default=0, metavar="N", help="grant the job to start N more processes of the same module"
+    )
+    parser.add_argument("--connect", action="store_true", help="grant connections to MPI processes of other jobs")
+    parser.add_argument(
+        "--mpi", metavar="MPICC", help="the MPI library, by its mpicc (default: $ARGOSY_MPICC, else PATH's)"
+    )
+
+
 def _run(options: argparse.Namespace) -> int:
     from argosy.process import command_line
     from argosy.site.precompile import for_this_cpu
@@ -71,7 +76,7 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.mpi is not None:
         os.environ["ARGOSY_MPICC"] = options.mpi
-    grants = _grants(options)  # before anything is fetched: what was written wrongly is told at once
+    grants = chosen_grants(options)  # before anything is fetched: what was written wrongly is told at once
     trace = _trace_folder(options)
     module = chosen_module(options)
     entry = for_this_cpu(module.path, module.digest, module.numerics)
@@ -116,7 +121,8 @@ def _traced(start: Start, folder: Path) -> int:
     return status
 
 
-def _grants(options: argparse.Namespace) -> Grants:
+def chosen_grants(options: argparse.Namespace) -> Grants:
+    """What the options grant. Raises UsageError for a folder that is not there or a variable that is not set."""
     from argosy.site.run import GrantedFolder, Grants, parse_variable
 
     return Grants(

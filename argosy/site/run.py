@@ -26,7 +26,7 @@ from argosy.site.aot_cache import Entry
 # Set by process managers in each rank that they start: MPICH and Slurm's PMI-2, PMIx, Open MPI's.
 _RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
 # What the ranks of a job sign the names of their ports with (argosy/launcher/src/mpi_processes.c): 16 bytes in hex.
-_JOB_KEY = "ARGOSY_JOB_KEY"
+JOB_KEY = "ARGOSYJOB_KEY"
 MOST_SPAWNED = 1_000_000  # the launcher's own limit
 _ALLOCATION_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 
@@ -123,7 +123,7 @@ def prepare(
     if any(variable in environment for variable in _RANK_VARIABLES):
         raise UsageError("this process is a rank of a job already", advice="leave out -n under mpiexec or srun")
     environment.update(_mpi_environment(mpi, ranks + grants.spawn))
-    environment[_JOB_KEY] = secrets.token_hex(16)
+    environment[JOB_KEY] = secrets.token_hex(16)
     job = executable.with_name(build.JOB)
     start = [str(job), str(mpi.start_command()), "-n", str(ranks), *mpiexec_options]
     return Start(command=(*start, *launch), environment=environment)

@@ -1,0 +1,45 @@
+"""Scripts and units that call this very Argosy: for daemons that have no search path and no user's settings."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+
+# Where Argosy is imported from when it is not installed, and what chooses the parts of a site.
+_KEPT = ("PYTHONPATH", "ARGOSY_POLICY", "ARGOSY_SITE_CACHE", "ARGOSY_MPICC")
+_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+
+
+def argosy_command() -> list[str]:
+    """The words that run this Argosy from any folder. -P: no module of the folder that it is called in."""
+    return [sys.executable, "-P", "-m", "argosy.cli"]
+
+
+def settings() -> dict[str, str]:
+    """Variables that are set here and that a script must set, to find the same parts."""
+    return {name: os.environ[name] for name in _KEPT if os.environ.get(name)}
+
+
+def prolog_script(words: Sequence[str], *, closed: bool, looks_at_comment: bool) -> str:
+    """The sh script for slurm.conf's `Prolog=`; `words` follow `argosy`.
+
+    With `looks_at_comment` a job whose comment, told by Slurm, names nothing is let through before Python starts. Where
+    it fails open, nothing that goes wrong with Argosy itself drains a node.
+    """
+    lines = [
+        "#!/bin/sh",
+        "# Written by `argosy slurm prolog --write`. In slurm.conf:",
+        "#   Prolog=<this file>",
+        "#   PrologFlags=Alloc,DeferBatch",
+        f"PATH={_PATH}; export PATH",
+        *(f"{name}={shlex.quote(value)}; export {name}" for name, value in settings().items()),
+    ]
+    if looks_at_comment:
+        lines.append(
+            'case "${SLURM_JOB_COMMENT-argosy=} ${SPANK_ARGOSY_ARTIFACTS-}" in *argosy=*|*" "?*) ;; *) exit 0 ;; esac'
+        )
+    command = shlex.join([*argosy_command(), *words])
+    lines += [f"exec {command}"] if closed else [command, "exit 0"]
+    return "\n".join([*lines, ""])
