@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,7 @@ def add_attestations(commands: Commands) -> None:
 
 def _attest(options: argparse.Namespace) -> int:
     from argosy.oci.attestations import add_attestation
-    from argosy.oci.signatures import signed_name
+    from argosy.oci.signatures import members_of, signed_name
     from argosy.sign import attestation
     from argosy.sign.attestation import Statement, Subject
     from argosy.sign.keys import load_private
@@ -98,11 +99,15 @@ def _attest(options: argparse.Namespace) -> int:
     stored = registry.manifest(reference.digest or reference.tag)
     digest = stored.descriptor.digest
     subject = Subject(digest=digest, name=signed_name(reference, stored, options.repository))
-    statement = Statement(subjects=(subject,), predicate_type=kind, predicate=predicate)
+    # Of an index, of each variant too: a policy asks what is attested of the one that is run.
+    members = members_of(stored, str(reference))
+    subjects = (subject, *(replace(subject, digest=member) for member in members))
+    statement = Statement(subjects=subjects, predicate_type=kind, predicate=predicate)
     refused = attestation.verify([attestation.sign(key, statement)], digest=digest, keys={"you": key.public}).refused
     if refused:
         raise UsageError(f"nobody would accept this: {refused[0]}", advice=f"{kind} says what its predicate holds")
-    added = add_attestation(registry, digest=digest, statement=statement, key=key)
+    stored_now = [add_attestation(registry, digest=each.digest, statement=statement, key=key) for each in subjects]
+    added = any(stored_now)
     if options.json:
         print_json({"reference": reference.at(digest), "type": kind, "subject": subject.name, "added": added})
         return 0

@@ -36,17 +36,13 @@ def add_sign(commands: Commands) -> None:
 
 
 def _sign(options: argparse.Namespace) -> int:
-    from argosy.model.manifest import INDEX, MANIFEST, Index
-    from argosy.oci.signatures import sign_artifact, signed_name
+    from argosy.oci.signatures import members_of, sign_artifact, signed_name
     from argosy.sign.keys import load_private
 
     key = load_private(options.key or default_key())
     reference, registry = open_reference(options, options.reference)
     stored = registry.manifest(reference.digest or reference.tag)
-    digests = [stored.descriptor.digest]
-    if stored.descriptor.media_type == INDEX:
-        entries = Index.parse(stored.data, what=f"the index {reference}").manifests
-        digests += [entry.digest for entry in entries if entry.media_type == MANIFEST]
+    digests = [stored.descriptor.digest, *members_of(stored, f"the index {reference}")]
     identity = signed_name(reference, stored, options.repository)
     added = [
         sign_artifact(registry, identity=identity, digest=digest, key=key, renew=options.renew) for digest in digests

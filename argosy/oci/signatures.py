@@ -37,6 +37,13 @@ def signed_name(reference: Reference, manifest: StoredManifest, repository: str 
     return check_repository(f"layout/{title.lower()}")
 
 
+def members_of(stored: StoredManifest, what: str) -> tuple[Digest, ...]:
+    """The manifests that an index names; none for what is a manifest itself."""
+    if stored.descriptor.media_type != INDEX:
+        return ()
+    return tuple(one.digest for one in Index.parse(stored.data, what=what).manifests if one.media_type == MANIFEST)
+
+
 def read_signatures(registry: Registry, digest: Digest) -> list[SignatureEntry]:
     """The signatures that are stored for the manifest `digest`, none of them checked: cosign's `.sig` and bundles."""
     bundles: list[SignatureEntry] = []

@@ -124,3 +124,26 @@ def test_a_compatible_image_runs_like_any_other(place: Path, capsys: pytest.Capt
     argosy(capsys, *words)
     several = json.loads(argosy(capsys, "pull", "--json", "--variant", "simd", "oci:layout:images"))
     assert several["wasm"] == f"sha256:{sha256_of(place / 'simd.wasm')}"
+
+
+def test_all_variants_are_signed_and_attested_with_their_index(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    push(capsys)
+    key(place, "second")
+    policy = place / "trust/policy.toml"
+    (place / "trust/second.pub").write_bytes((place / "second.pub").read_bytes())
+    policy.write_text(
+        policy.read_text().replace('keys = ["mate"]', 'keys = ["mate", "second"]\nthreshold = 2')
+        + '[keys.second]\nfile = "second.pub"\n'
+        + '[[repositories.attestations]]\npredicate_type = "https://example.org/review/v1"\nkeys = ["second"]\n'
+    )
+    told = json.loads(argosy(capsys, "sign", "--json", "--key", "second.key", "oci:layout:tiny"))
+    assert len(told["digests"]) == 4
+    (place / "review.json").write_text("{}")
+    words = ("--key", "second.key", "--type", "https://example.org/review/v1", "oci:layout:tiny", "review.json")
+    assert main(["verify", "oci:layout:tiny"]) == 1
+    assert "attestation-missing" in capsys.readouterr().out
+    argosy(capsys, "attest", *words)
+    for name in VARIANTS:
+        argosy(capsys, "pull", "--variant", name, "oci:layout:tiny")
+    for digest in told["digests"][1:]:
+        argosy(capsys, "pull", f"oci:layout@{digest}")
