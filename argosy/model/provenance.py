@@ -21,6 +21,7 @@ from argosy.model.strict_json import JsonObject
 BUILD_TYPE = "https://argosy.dev/build-types/recipe/v1"
 OWN_MACHINE = "https://argosy.dev/builders/own-machine"  # the builder where nobody says which it is
 RECIPES = "application/vnd.argosy.recipes.v1.tar"
+RECIPES_ANYWHERE = "application/octet-stream"  # what they are called in a registry that knows only so many types
 
 _RECIPES_NAME, _LOCK_NAME = "recipes", "lock.json"
 _PARAMETERS = ("recipe", "version", "program", "numerics", "flags")

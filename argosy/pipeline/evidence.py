@@ -14,7 +14,7 @@ from argosy.errors import ArgosyError, UsageError
 from argosy.model import lock as locks
 from argosy.model.digest import Digest
 from argosy.model.lock import Lock
-from argosy.model.provenance import OWN_MACHINE, RECIPES, Material, Provenance
+from argosy.model.provenance import OWN_MACHINE, RECIPES, RECIPES_ANYWHERE, Material, Provenance
 from argosy.model.recipe import Recipe
 from argosy.model.recipe_source import Archive
 from argosy.model.strict_json import JsonObject
@@ -73,12 +73,16 @@ def gather(wasm: Digest, recipe: Recipe, lock_file: Path, *, builder: str | None
     return Evidence(provenance=provenance, sbom=document, recipes=archive)
 
 
-def attest(registry: Registry, evidence: Evidence, *, identity: str, digest: Digest, key: PrivateKey) -> None:
+def attest(
+    registry: Registry, evidence: Evidence, *, identity: str, digest: Digest, key: PrivateKey, compatible: bool = False
+) -> None:
     """Store the evidence beside the artifact `digest`, its statements signed by `key`, where it is not there already.
 
-    The statements' subjects are the artifact, by the name `identity` that it is signed for, and the program in it.
+    The statements' subjects are the artifact, by the name `identity` that it is signed for, and the program in it. With
+    `compatible` no media type is Argosy's own.
     """
-    attach(registry, digest, artifact_type=RECIPES, content=evidence.recipes, annotations={})
+    kind = RECIPES_ANYWHERE if compatible else RECIPES
+    attach(registry, digest, artifact_type=kind, content=evidence.recipes, annotations={})
     provenance = evidence.provenance
     subjects = (
         Subject(digest=digest, name=identity),

@@ -162,7 +162,9 @@ def publish_variants(
             sign_artifact(registry, identity=identity, digest=digest, key=key, renew=renew)
         for digest, one in zip(digests, members, strict=True):
             if one.evidence is not None:
-                evidence.attest(registry, one.evidence, identity=identity, digest=digest, key=key)
+                evidence.attest(
+                    registry, one.evidence, identity=identity, digest=digest, key=key, compatible=terms.compatible
+                )
     if reference.tag is not None:
         registry.put_manifest(manifest, media_type, reference.tag)
     best = max(members, key=lambda one: VARIANTS.index(variant_of(one.said.features)))

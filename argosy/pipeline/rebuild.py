@@ -21,7 +21,7 @@ from argosy.model.content import Content, content
 from argosy.model.digest import Digest
 from argosy.model.lock import Lock
 from argosy.model.manifest import Descriptor, Manifest
-from argosy.model.provenance import RECIPES, Provenance
+from argosy.model.provenance import RECIPES, RECIPES_ANYWHERE, Provenance
 from argosy.model.recipe import Recipe
 from argosy.model.reference import Reference
 from argosy.model.variant import Usable, all_variants
@@ -153,7 +153,8 @@ def _provenance(registry: Registry, checked: Checked, trust: Trust) -> tuple[Pro
 def _recipes(registry: Registry, planned: Plan) -> bytes:
     """The archive that the provenance names, from what refers to the artifact."""
     wanted = planned.provenance.recipes
-    for referrer in registry.referrers(planned.digest, RECIPES):
+    kinds = (RECIPES, RECIPES_ANYWHERE)
+    for referrer in (one for kind in kinds for one in registry.referrers(planned.digest, kind)):
         layers: tuple[Descriptor, ...] = Manifest.parse(registry.manifest(referrer.digest).data).layers
         for layer in layers[:1]:
             if layer.digest == wanted:
