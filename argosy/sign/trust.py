@@ -15,6 +15,7 @@ from argosy.sign.keys import PublicKey, parse_public
 
 POLICY_VARIABLE = "ARGOSY_POLICY"
 _LARGEST_POLICY = 1 << 20
+_MOST_LINKS = 40  # as Linux
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,10 +97,10 @@ def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             _check_owner(path, os.fstat(file.fileno()))
-            folder, *above = path.resolve().parents
+            folder = path.resolve().parent
             _check_owner(folder, folder.stat())
-            for ancestor in above:
-                _check_ancestor(ancestor, path)
+            for each in _folders_on_the_way(path):
+                _check_replaceable(each, path)
             data = file.read(_LARGEST_POLICY + 1)
     except OSError as error:
         raise ArgosyError(f"cannot read {path}, which decides what is trusted: {error.strerror}") from error
@@ -111,7 +112,30 @@ def _read(path: Path) -> str:
         raise UsageError(f"{path} is not UTF-8 text") from None
 
 
-def _check_ancestor(folder: Path, path: Path) -> None:
+def _folders_on_the_way(path: Path) -> set[Path]:
+    """Every folder in which a part of the path is looked up, or of a link that it leads through."""
+    folders, current = set(), Path("/")
+    parts, links = list(reversed(path.absolute().parts[1:])), 0
+    while parts:
+        part = parts.pop()
+        if part == "..":
+            current = current.parent
+            continue
+        folders.add(current)
+        found = current / part
+        if not found.is_symlink():
+            current = found
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise ArgosyError(f"{path} decides what is trusted, and leads through too many links")
+        target = found.readlink()
+        current = Path("/") if target.is_absolute() else current
+        parts += reversed([one for one in target.parts if one != "/"])
+    return folders
+
+
+def _check_replaceable(folder: Path, path: Path) -> None:
     """Who can rename what is in `folder` can put another file in the place of `path`, as sshd's StrictModes knows.
 
     Its owner is not asked: in a container's user namespace even / belongs to nobody.
@@ -119,7 +143,7 @@ def _check_ancestor(folder: Path, path: Path) -> None:
     mode = folder.stat().st_mode
     if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
         raise ArgosyError(
-            f"{path} decides what is trusted, and others can replace it: they can write {folder} "
+            f"{path} decides what is trusted, and can be replaced: {folder} can be written by others "
             f"(mode {stat.S_IMODE(mode):04o})",
             advice=f"chmod go-w {folder}, or keep the policy elsewhere",
         )

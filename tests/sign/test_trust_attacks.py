@@ -210,10 +210,28 @@ def test_a_policy_below_a_folder_that_others_can_write_is_refused(tmp_path: Path
     write_policy(policy, keys={"mate": key(tmp_path, "m").public}, repositories=["**"])
     load_trust(policy)
     (tmp_path / "site").chmod(mode)
-    with pytest.raises(ArgosyError, match="others can replace it: they can write"):
+    with pytest.raises(ArgosyError, match=r"can be replaced: .*/site can be written by others"):
         load_trust(policy)
     (tmp_path / "site").chmod(0o1777)  # as /tmp: others cannot rename what is not theirs
     load_trust(policy)
+
+
+def test_a_link_that_others_can_replace_is_refused(tmp_path: Path) -> None:
+    write_policy(tmp_path / "trust/policy.toml", keys={"mate": key(tmp_path, "m").public}, repositories=["**"])
+    for name in ("open", "shut"):
+        (tmp_path / name).mkdir()
+    for name in ("policy.toml", "mate.pub"):
+        (tmp_path / "open" / name).symlink_to(f"../trust/./{name}")
+    (tmp_path / "shut/hop").symlink_to(tmp_path / "open")
+    for link in ("open/policy.toml", "shut/hop/policy.toml"):
+        (tmp_path / "open").chmod(0o755)
+        assert load_trust(tmp_path / link).keys
+        (tmp_path / "open").chmod(0o777)
+        with pytest.raises(ArgosyError, match=r"can be replaced: .*/open can be written by others"):
+            load_trust(tmp_path / link)
+    (tmp_path / "shut/round").symlink_to("round")
+    with pytest.raises(ArgosyError, match="cannot read"):
+        load_trust(tmp_path / "shut/round")
 
 
 def test_a_first_policy_lets_tags_move_back_in_own_folders_only(tmp_path: Path) -> None:
