@@ -29,10 +29,11 @@ def kept(name: str, make: Callable[[Path], Path]) -> Path:
     return program
 
 
-def unpack(suite: str, packages: Sequence[str], folder: Path) -> Path:
+def unpack(suite: str, packages: Sequence[str], folder: Path, *, architecture: str | None = None) -> Path:
     """Unpack the packages, without what they depend on, in `folder`; gives the root that their paths are under.
 
-    apt-get has every one of its folders there. Raises ArgosyError when the packages cannot be had.
+    `architecture` in Debian's words (`arm64`); this system's by default. apt-get has every one of its folders there.
+    Raises ArgosyError when the packages cannot be had.
     """
     for name in ("lists/partial", "cache/archives/partial", "root"):
         (folder / name).mkdir(parents=True)
@@ -46,6 +47,7 @@ def unpack(suite: str, packages: Sequence[str], folder: Path) -> Path:
         "Dir::State::status": folder / "status",
         "Dir::Cache": folder / "cache",
         "APT::Sandbox::User": "root",
+        **({"APT::Architecture": architecture, "APT::Architectures": architecture} if architecture else {}),
     }
     apt_get = ["apt-get", "-q", *(word for key, value in options.items() for word in ("-o", f"{key}={value}"))]
     what = " ".join(packages)

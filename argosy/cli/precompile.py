@@ -98,7 +98,7 @@ def _precompile(options: argparse.Namespace) -> int:
             [
                 ("for", f"{profile.name}: {profile.title}" if options.profiles else ""),
                 ("native code", f"{entry.path}, {did}"),
-                ("compiled again", f"since {entry.refused}" if entry.refused else ""),
+                ("compiled since", entry.refused),
             ]
         )
     print_pairs([("launcher", str(launcher or ""))])

@@ -81,7 +81,7 @@ def _run(options: argparse.Namespace) -> int:
     module = chosen_module(options)
     entry = for_this_cpu(module.path, module.digest, module.numerics)
     if entry.refused:
-        print(f"argosy: compiled again: {entry.refused}", file=sys.stderr)
+        print(f"argosy: compiled since {entry.refused}", file=sys.stderr)
     start = prepare(
         entry,
         name=module.name,

@@ -23,8 +23,11 @@ def host() -> Target:
 
 
 def require_compilable(target: Target) -> None:
-    """Raises ArgosyError naming why wasmtime cannot compile for `target` on this machine: its Cranelift has one
-    architecture, and knows so many features of it."""
+    """Raises ArgosyError naming why wasmtime cannot compile for `target` on this machine.
+
+    The Cranelift of its library has this machine's architecture alone, and a module that it has compiled it also loads,
+    so the machine must have all that the code may use.
+    """
     record = _empty_record()
     if target.triple != record.target.triple:
         raise ArgosyError(
@@ -36,6 +39,13 @@ def require_compilable(target: Target) -> None:
         raise ArgosyError(
             f"wasmtime {engine.wasmtime_version()} knows no {', '.join(sorted(unknown))} of {target.architecture}",
             advice=f"it knows {' '.join(sorted(record.known_features))}",
+        )
+    missing = record.target.missing_for(target)
+    if missing:
+        raise ArgosyError(
+            f"cannot compile here for a CPU with {', '.join(sorted(missing))}: this one lacks that, and wasmtime's "
+            "library compiles for no more than its own machine has",
+            advice="run it on such a CPU, or compile for less: that code runs there as well",
         )
 
 

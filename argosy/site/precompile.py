@@ -18,7 +18,8 @@ def precompile(wasm: Path, digest: Digest, numerics: str, target: Target | None 
 
     `target` None is this machine's own CPU, with all that it has. Raises ArgosyError when the bytes are others, when
     they are no valid wasm under these numerics, when this machine cannot compile for `target`, or when the cache cannot
-    be written; UsageError for unknown numerics.
+    be written; UsageError for unknown numerics. Where it compiled although there is code for other CPUs in the cache,
+    `refused` says what this target lacks for that.
     """
     kind = engine.parse_numerics(numerics)
     host = cpu.host()
@@ -26,30 +27,29 @@ def precompile(wasm: Path, digest: Digest, numerics: str, target: Target | None 
         cpu.require_compilable(target)
     key = Key(wasm=digest, numerics=kind, target=target or host)
     entry = aot_cache.find_or_compile(key, lambda: _compile(wasm, digest, key))
-    if entry.compiled:
-        cache_limit.keep_within_limit()
-    return entry
+    if not entry.compiled:
+        return entry
+    cache_limit.keep_within_limit()
+    others = aot_cache.targets(digest, kind)
+    lacking = sorted({reason for reason in (why_not(key.target, other) for other in others) if reason})
+    if entry.refused or not lacking:
+        return entry
+    return dataclasses.replace(entry, refused=f"what is there is for other CPUs: {'; '.join(lacking)}")
 
 
 def for_this_cpu(wasm: Path, digest: Digest, numerics: str) -> Entry:
     """Native code of the module that this CPU can run: its own, else what was prepared for CPUs with less, else new.
 
-    Code for other CPUs in the same cache is not used, and `refused` says what this one lacks for it. Raises as
-    `precompile` does.
+    Raises as `precompile` does.
     """
     kind = engine.parse_numerics(numerics)
     host = cpu.host()
     if entry := aot_cache.entry(Key(wasm=digest, numerics=kind, target=host)):
         return entry
-    others = aot_cache.targets(digest, kind)
-    for target in others:
+    for target in aot_cache.targets(digest, kind):
         if not host.missing_for(target) and (entry := aot_cache.entry(Key(wasm=digest, numerics=kind, target=target))):
             return entry
-    entry = precompile(wasm, digest, numerics)
-    lacking = sorted(filter(None, (why_not(host, target) for target in others)))
-    if entry.compiled and not entry.refused and lacking:
-        return dataclasses.replace(entry, refused=f"what is there is for other CPUs: {'; '.join(lacking)}")
-    return entry
+    return precompile(wasm, digest, numerics)
 
 
 def why_not(machine: Target, code: Target) -> str:

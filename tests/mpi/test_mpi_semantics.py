@@ -13,7 +13,7 @@ PROGRAMS = (
     *("sentinels.c", "datatypes.c", "requests.c", "callbacks.c"),
     *("errors.c", "collectives.c", "between.c", "windows.c", "profile.c", "quads.c", "reuse.c"),
     *("shared.c", "dynamic.c", "environment.c"),
-    *("grequests.c", "tools.c", "datarep.c"),
+    *("grequests.c", "tools.c", "datarep.c", "every_type.c"),
 )
 
 WITH_SESSIONS = ("wheel", "abi", "mpich")
