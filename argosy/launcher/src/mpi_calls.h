@@ -134,6 +134,7 @@ enum split {
 bool split_is(int32_t guest_handle, enum split split);
 /* A view in this data representation was set. Is it the one that the launcher converts? */
 void file_viewed(int32_t guest_handle, const char *datarep);
+void file_view_failed(MPI_File file, int code); /* after MPI_File_set_view: it sees bytes then */
 bool file_external(int32_t guest_handle);
 void split_set(int32_t guest_handle, enum split split);
 

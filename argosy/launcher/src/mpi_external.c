@@ -13,6 +13,20 @@
 
 #include "mpi_basics.h"
 
+MPI_Datatype external_type(const struct type_info *type) {
+    MPI_Datatype host = type->size == 0 ? MPI_BYTE : type->host;
+    if (!type->committed) { /* its size may be asked for: Open MPI 4.1 reads beyond one that is not */
+        MPI_Type_commit(&host);
+    }
+    return host;
+}
+
+/* Libraries divide by the size of an element: of what holds nothing, none is accessed. */
+static struct access plain(void *buffer, int64_t count, const struct type_info *type) {
+    bool nothing = type->size == 0;
+    return (struct access){.buffer = buffer, .count = nothing ? 0 : count, .type = nothing ? MPI_BYTE : type->host};
+}
+
 #if HAVE_MPI_Type_get_contents_c
 static bool external_size(MPI_Datatype basic, bool shorter) {
     MPI_Aint bytes = 0;
@@ -53,8 +67,8 @@ static bool unpack(const struct access *access, void *packed) {
 }
 
 struct access access_begin(bool external, void *buffer, int64_t count, const struct type_info *type, bool writes) {
-    struct access access = {.buffer = buffer, .count = count, .type = type->host};
-    if (!external || type->size == 0 || count == 0) {
+    struct access access = plain(buffer, count, type);
+    if (!external || access.count == 0) {
         return access;
     }
     MPI_Datatype basic = external_basic(type);
@@ -117,7 +131,7 @@ bool external_form(const struct type_info *type) {
 
 struct access access_begin(bool external, void *buffer, int64_t count, const struct type_info *type, bool writes) {
     (void)external, (void)writes;
-    return (struct access){.buffer = buffer, .count = count, .type = type->host};
+    return plain(buffer, count, type);
 }
 
 int access_end(struct access *access, int code, bool writes, MPI_Status *status) {

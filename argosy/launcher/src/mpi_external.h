@@ -6,6 +6,8 @@
 
 /* Has the library an external form for this datatype? */
 bool external_form(const struct type_info *type);
+/* What the library gets for it. */
+MPI_Datatype external_type(const struct type_info *type);
 
 /* An access to a file, as MPI is told of it. Of a file in external32 MPI gets bytes that are converted already. */
 struct access {

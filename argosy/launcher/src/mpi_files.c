@@ -308,6 +308,17 @@ void file_viewed(int32_t guest_handle, const char *datarep) {
     }
 }
 
+/* ROMIO gives the old view up before it looks at the new one's types: a file of no view is crashed upon. */
+void file_view_failed(MPI_File file, int code) {
+    int class, mode;
+    if (code == MPI_SUCCESS || MPI_Error_class(code, &class) != MPI_SUCCESS || class != MPI_ERR_IO ||
+        MPI_File_get_amode(file, &mode) != MPI_SUCCESS) {
+        return;
+    }
+    MPI_File_set_view(file, (mode & MPI_MODE_SEQUENTIAL) != 0 ? MPI_DISPLACEMENT_CURRENT : 0, MPI_BYTE, MPI_BYTE, "native",
+                      MPI_INFO_NULL);
+}
+
 bool file_external(int32_t guest_handle) {
     const struct file_info *file = file_find(guest_handle);
     return file != NULL && file->external;

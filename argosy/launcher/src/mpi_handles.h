@@ -96,6 +96,7 @@ struct comm_info {
     bool measured, inter, neighbours_measured;
     bool pinned; /* MPI writes `host` when a request completes, so this must outlive the handle */
     uint32_t pending; /* that request, by its guest handle, until it has completed */
+    uint32_t original; /* which this one is made of then, by its guest handle */
     int rank, size;              /* in the local group */
     int peers;                   /* whom one talks to: the remote group's size, or the local one's */
     int topology;                /* MPI_CART, MPI_GRAPH, MPI_DIST_GRAPH, or MPI_UNDEFINED */
@@ -109,6 +110,8 @@ static inline struct comm_info *comm_info_in(int32_t guest_handle) {
     struct comm_info *info = guest_handle == ABI_MPI_COMM_WORLD ? &comm_world_info : comm_find((uint32_t)guest_handle);
     return info == NULL || __builtin_expect(info->measured, 1) ? info : comm_info_slowly(info);
 }
+/* Before the communicator is freed: is it better kept on the node? See mpi_special.c. */
+bool comm_stays(const struct comm_info *info, uint32_t guest);
 bool comm_neighbours(struct comm_info *info); /* false: it has no topology */
 extern int mpi_tag_upper_bound;
 

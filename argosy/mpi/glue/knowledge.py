@@ -206,6 +206,7 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
     "MPI_Status_set_elements": ("datatype", "!type_holds(datatype->host, FILLED)", "TYPE"),
     "MPI_Status_set_elements_x": ("datatype", "!type_holds(datatype->host, FILLED)", "TYPE"),
     "MPI_Pack_external_size": ("datatype", "external_form(datatype)", "TYPE"),
+    "MPI_Pack_size": ("datatype", "datatype->committed", "TYPE"),  # where it is not, Open MPI 4.1 reads beyond
     "MPI_Comm_free": ("comm", "!attributes_in_use(comm_pack(comm))", "COMM"),
     "MPI_Comm_disconnect": ("comm", "!attributes_in_use(comm_pack(comm))", "COMM"),
     "MPI_Win_free": ("win", "!attributes_in_use(win_pack(win))", "WIN"),
@@ -247,7 +248,7 @@ PASSED: Mapping[tuple[str, str], str] = {
     ("MPI_Dist_graph_neighbors", "maxoutdegree"): "lesser({maxoutdegree}, comm->out_degree)",
     # MPICH divides by the size of an element, and an empty datatype has none.
     **{
-        (f"MPI_{name}", "datatype"): "(datatype->size == 0 ? MPI_BYTE : datatype->host)"
+        (f"MPI_{name}", "datatype"): "external_type(datatype)"
         for name in ("Pack_external_size", "Pack_external", "Unpack_external")
     },
     ("MPI_Pack_external_size", "incount"): "(datatype->size == 0 ? 0 : {incount})",
@@ -262,6 +263,12 @@ PASSED: Mapping[tuple[str, str], str] = {
             ("datatype", "access.type"),
             ("status", "access_status(&access, status)"),
         )
+    },
+    # Open MPI 4.1 divides by the size of an element here, too.
+    **{
+        (f"MPI_File_{name}", parameter): f"(datatype->size == 0 ? {instead} : {usual})"
+        for name in (*(f"i{name}" for name in _PENDING), *(f"{name}_begin" for name in _SPLIT))
+        for parameter, instead, usual in (("count", "0", "{count}"), ("datatype", "MPI_BYTE", "datatype->host"))
     },
     ("MPI_Get_elements", "datatype"): "pair_in(datatype->host)",
     ("MPI_Get_elements_x", "datatype"): "pair_in(datatype->host)",
@@ -280,6 +287,9 @@ _FILE_HINTS = "    MPI_Info given = info;\n    info = file_hints(given);"
 # What else happens ahead of MPI's call, and after it in any case. MPICH 5.0
 # sets the hints of a communicator even where it makes none.
 BEFORE: Mapping[str, str] = {
+    "MPI_Comm_free": "    if (UNLIKELY(comm_stays(comm_info, (uint32_t)comm_handle))) {{\n"
+    "        comm_drop(comm_handle);\n        put32((uint32_t)v[0].i32, ABI_MPI_COMM_NULL);\n"
+    "        v[0].i32 = ABI_MPI_SUCCESS;\n        goto done;\n    }}",
     "MPI_File_set_view": _FILE_HINTS,
     "MPI_File_set_info": _FILE_HINTS,
     "MPI_Comm_split_type": "    MPI_Info given = info;\n    info = split_info(split_type, given);",
@@ -290,7 +300,7 @@ BEFORE: Mapping[str, str] = {
     },
 }
 SETTLE: Mapping[str, str] = {
-    "MPI_File_set_view": "    file_hints_free(info, given);",
+    "MPI_File_set_view": "    file_hints_free(info, given);\n    file_view_failed(fh, code);",
     "MPI_File_set_info": "    file_hints_free(info, given);",
     "MPI_Comm_split_type": "    if (info != given && info != MPI_INFO_NULL) { MPI_Info_free(&info); }",
     **{f"MPI_File_{name}_end": "    split_set(v[0].i32, SPLIT_NONE);" for name in _SPLIT},

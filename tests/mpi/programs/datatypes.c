@@ -104,6 +104,12 @@ static void packed(void) {
     MPI_Type_create_struct(2, (int[]){1, 1}, (MPI_Aint[]){0, 4}, (MPI_Datatype[]){MPI_DOUBLE, MPI_INT}, &nothing);
     MPI_Type_commit(&nothing);
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    MPI_Datatype uncommitted;
+    MPI_Type_indexed(2, (int[]){1, 1}, (int[]){0, 8}, MPI_DOUBLE, &uncommitted);
+    CHECK_IS(MPI_Pack_external_size("external32", 16, uncommitted, &far), MPI_SUCCESS);
+    CHECK_IS(far, 256);
+    CHECK(MPI_Pack_size(16, uncommitted, MPI_COMM_WORLD, &room) == MPI_ERR_TYPE);
+    MPI_Type_free(&uncommitted);
     far = -1; /* MPICH knows no external form of two sorts of numbers, and would end the process */
     CHECK(MPI_Pack_external_size("external32", 1, nothing, &far) == MPI_ERR_TYPE || far == 12);
     far = 0;

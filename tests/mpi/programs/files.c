@@ -191,11 +191,25 @@ int main(int argc, char **argv) {
     CHECK_IS(got[0], rank / 4 * 10 + rank % 4);
     MPI_File_set_view(file, 0, MPI_BYTE, MPI_BYTE, "native", MPI_INFO_NULL);
 
+    /* What overlaps itself is no view to write in; the file can be used nevertheless. */
+    MPI_Datatype overlapping;
+    MPI_Type_vector(2, 7, 2, MPI_INT, &overlapping);
+    MPI_Type_commit(&overlapping);
+    MPI_File_set_view(file, 0, MPI_INT, overlapping, "native", MPI_INFO_NULL);
+    MPI_File_seek(file, 0, MPI_SEEK_SET);
+    CHECK_IS(MPI_File_read_all_begin(file, got, 2, MPI_INT), MPI_SUCCESS);
+    CHECK_IS(MPI_File_read_all_end(file, got, &status), MPI_SUCCESS);
+    MPI_Type_free(&overlapping);
+    MPI_File_set_view(file, 0, MPI_BYTE, MPI_BYTE, "native", MPI_INFO_NULL);
+
     /* A zero-sized element would be divided by. */
     MPI_Datatype nothing;
     MPI_Type_contiguous(0, MPI_INT, &nothing);
     MPI_Type_commit(&nothing);
     CHECK(class_of(MPI_File_set_view(file, 0, nothing, nothing, "native", MPI_INFO_NULL)) != MPI_SUCCESS);
+    CHECK_IS(MPI_File_read_at(file, 0, got, 3, nothing, &status), MPI_SUCCESS);
+    CHECK_IS(MPI_File_iread_at(file, 0, got, 3, nothing, &request), MPI_SUCCESS);
+    CHECK_IS(MPI_Wait(&request, &status), MPI_SUCCESS);
     MPI_Type_free(&nothing);
     MPI_Type_free(&every);
     CHECK_IS(class_of(MPI_File_read_at(file, 0, (void *)0xfffffff0, 100, MPI_INT, &status)), MPI_ERR_BUFFER);

@@ -126,6 +126,45 @@ static void requests(void) {
     CHECK(MPI_Request_free(&request) == MPI_SUCCESS);
 }
 
+/* A communicator may be freed while it is duplicated; its copy serves. */
+static void duplicates(void) {
+    MPI_Comm one, copy;
+    MPI_Request request;
+    int all = 0, mine = 1;
+    MPI_Comm_dup(MPI_COMM_WORLD, &one);
+    MPI_Comm_idup(one, &copy, &request);
+    CHECK(MPI_Comm_free(&one) == MPI_SUCCESS && one == MPI_COMM_NULL);
+    CHECK(MPI_Wait(&request, MPI_STATUS_IGNORE) == MPI_SUCCESS);
+    MPI_Allreduce(&mine, &all, 1, MPI_INT, MPI_SUM, copy);
+    CHECK_IS(all, size);
+    MPI_Comm_free(&copy);
+}
+
+/* Messages that nobody receives stay with the communicator that they were sent in, though another gets its place. */
+static void strays(void) {
+    static int message[1000];
+    for (int round = 0; round < 20; round++) {
+        MPI_Comm one, between;
+        MPI_Request sent, barrier;
+        int mine = 1, all = 0, other = rank ^ 1;
+        MPI_Comm_dup(MPI_COMM_WORLD, &one);
+        if (other < size) {
+            MPI_Isend(message, 1000, MPI_INT, other, 7, one, &sent);
+        }
+        MPI_Comm_free(&one);
+        if (other < size) {
+            MPI_Intercomm_create(MPI_COMM_SELF, 0, MPI_COMM_WORLD, other, 11, &between);
+            MPI_Ibarrier(between, &barrier);
+            MPI_Allreduce(&mine, &all, 1, MPI_INT, MPI_SUM, between);
+            MPI_Comm_free(&between);
+            CHECK(MPI_Wait(&barrier, MPI_STATUS_IGNORE) == MPI_SUCCESS);
+            CHECK_IS(all, 1);
+            MPI_Request_free(&sent);
+        }
+        MPI_Barrier(MPI_COMM_WORLD);
+    }
+}
+
 /* What the library has made for good is given again, and not freed. */
 static void lasting(void) {
     MPI_Datatype real, again;
@@ -153,7 +192,11 @@ int main(int argc, char **argv) {
     MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
     attributes();
     requests();
+    duplicates();
     lasting();
     hints();
+    if (argc > 1) {
+        strays();
+    }
     return end();
 }
