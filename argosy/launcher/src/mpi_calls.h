@@ -134,6 +134,8 @@ enum split {
 bool split_is(int32_t guest_handle, enum split split);
 /* A view in this data representation was set. Is it the one that the launcher converts? */
 void file_viewed(int32_t guest_handle, const char *datarep);
+/* What MPI gets for the datatype of an access that does not block, or ends in another call. */
+MPI_Datatype file_type(int32_t guest_handle, int32_t guest_type, const struct type_info *type);
 void file_view_failed(MPI_File file, int code); /* after MPI_File_set_view: it sees bytes then */
 bool file_external(int32_t guest_handle);
 void split_set(int32_t guest_handle, enum split split);

@@ -23,8 +23,16 @@
 
 enum { FIRST_FOLDER = 64, MOST_TRIES = 64, MOST_DESCRIPTORS = 4096 };
 
+/* A datatype that an access uses which does not block, by the guest's handle. */
+struct held_type {
+    struct held_type *next;
+    int32_t guest;
+    MPI_Datatype host;
+};
+
 struct file_info {
     int folder;
+    struct held_type *held;
     bool deletes;
     bool external;    /* what is read and written is in external32, which is ours to convert */
     enum split split; /* what has begun and not ended */
@@ -243,6 +251,8 @@ IMPORT(MPI_File_open) {
     return NULL;
 }
 
+static void free_held(struct file_info *file);
+
 IMPORT(MPI_File_close) {
     ENTER("MPI_File_close")
     uint32_t at = (uint32_t)v[0].i32;
@@ -268,6 +278,7 @@ IMPORT(MPI_File_close) {
             MPI_Barrier(file->comm); /* it is gone when the call returns, whoever asks */
             private_free(&file->comm);
         }
+        free_held(file);
         close(file->folder);
         file_drop(handle);
         put32(at, ABI_MPI_FILE_NULL);
@@ -305,6 +316,45 @@ void file_viewed(int32_t guest_handle, const char *datarep) {
     struct file_info *file = file_find(guest_handle);
     if (file != NULL) {
         file->external = HAVE_MPI_Type_get_contents_c && strcasecmp(datarep, "external32") == 0;
+    }
+}
+
+/* Open MPI 4.1 looks into the datatype of a pending access although the guest may have freed it: it is given a copy, which
+ * lives as long as the file is open. */
+MPI_Datatype file_type(int32_t guest_handle, int32_t guest_type, const struct type_info *type) {
+    if (type->size == 0) {
+        return MPI_BYTE;
+    }
+#ifdef OPEN_MPI
+    struct file_info *file = file_find(guest_handle);
+    if (file != NULL && (uint32_t)guest_type >= HANDLE_FIRST_DYNAMIC) {
+        struct held_type *held = file->held;
+        while (held != NULL && held->guest != guest_type) {
+            held = held->next;
+        }
+        if (held == NULL && (held = calloc(1, sizeof *held)) != NULL) {
+            if (MPI_Type_dup(type->host, &held->host) != MPI_SUCCESS || MPI_Type_commit(&held->host) != MPI_SUCCESS) {
+                free(held);
+                return type->host;
+            }
+            held->guest = guest_type;
+            held->next = file->held;
+            file->held = held;
+        }
+        return held == NULL ? type->host : held->host;
+    }
+#else
+    (void)guest_handle, (void)guest_type;
+#endif
+    return type->host;
+}
+
+static void free_held(struct file_info *file) {
+    while (file->held != NULL) {
+        struct held_type *next = file->held->next;
+        MPI_Type_free(&file->held->host);
+        free(file->held);
+        file->held = next;
     }
 }
 

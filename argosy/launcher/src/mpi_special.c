@@ -83,6 +83,21 @@ IMPORT(MPI_Info_get_string) {
 
 /* --- intercommunicators ------------------------------------------------------------------------------------------- */
 
+/* Is the other side's leader one of this side? Open MPI 4.1 notices, and is left with a communicator half made. */
+static bool within(const struct comm_info *local, const struct comm_info *peer, int leader) {
+    MPI_Group mine = MPI_GROUP_NULL, theirs = MPI_GROUP_NULL;
+    int place = MPI_UNDEFINED;
+    if (MPI_Comm_group(local->host, &mine) == MPI_SUCCESS &&
+        (peer->inter ? MPI_Comm_remote_group(peer->host, &theirs) : MPI_Comm_group(peer->host, &theirs)) == MPI_SUCCESS) {
+        MPI_Group_translate_ranks(theirs, 1, &leader, mine, &place);
+        MPI_Group_free(&theirs);
+    }
+    if (mine != MPI_GROUP_NULL) {
+        MPI_Group_free(&mine);
+    }
+    return place != MPI_UNDEFINED;
+}
+
 IMPORT(MPI_Intercomm_create) {
     ENTER("MPI_Intercomm_create")
     struct comm_info *local = comm_info_in(v[0].i32), *peer = NULL;
@@ -101,6 +116,8 @@ IMPORT(MPI_Intercomm_create) {
             wrong = "peer_comm", class = ABI_MPI_ERR_COMM;
         } else if (!peer_in(peer, v[3].i32, &remote_leader) || v[3].i32 < 0) {
             wrong = "remote_leader";
+        } else if (within(local, peer, remote_leader)) {
+            wrong = "remote_leader", class = ABI_MPI_ERR_ARG;
         }
     }
     if (wrong == NULL && !tag_in(v[4].i32, &tag)) {

@@ -266,9 +266,12 @@ PASSED: Mapping[tuple[str, str], str] = {
     },
     # Open MPI 4.1 divides by the size of an element here, too.
     **{
-        (f"MPI_File_{name}", parameter): f"(datatype->size == 0 ? {instead} : {usual})"
+        (f"MPI_File_{name}", parameter): passed
         for name in (*(f"i{name}" for name in _PENDING), *(f"{name}_begin" for name in _SPLIT))
-        for parameter, instead, usual in (("count", "0", "{count}"), ("datatype", "MPI_BYTE", "datatype->host"))
+        for parameter, passed in (
+            ("count", "(datatype->size == 0 ? 0 : {count})"),
+            ("datatype", "file_type(v[0].i32, {datatype}, datatype)"),
+        )
     },
     ("MPI_Get_elements", "datatype"): "pair_in(datatype->host)",
     ("MPI_Get_elements_x", "datatype"): "pair_in(datatype->host)",

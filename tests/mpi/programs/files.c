@@ -93,6 +93,18 @@ static void pending(void) {
     MPI_File_iwrite_at(file, (MPI_Offset)rank * sizeof mine, mine, 4, MPI_INT, &request);
     CHECK_IS(class_of(MPI_File_close(&same)), MPI_ERR_OTHER);
     CHECK_IS(MPI_Wait(&request, MPI_STATUS_IGNORE), MPI_SUCCESS);
+
+    /* The datatype of an access may be freed before that has completed. */
+    int apart[8] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    MPI_Datatype sparse, other;
+    MPI_Type_vector(4, 1, 2, MPI_INT, &sparse);
+    MPI_Type_commit(&sparse);
+    MPI_File_iread_at(file, (MPI_Offset)rank * sizeof mine, apart, 1, sparse, &request);
+    MPI_Type_free(&sparse);
+    MPI_Type_vector(100, 1, 300, MPI_DOUBLE, &other);
+    CHECK_IS(MPI_Wait(&request, MPI_STATUS_IGNORE), MPI_SUCCESS);
+    CHECK(apart[0] == rank && apart[1] == -1 && apart[6] == rank);
+    MPI_Type_free(&other);
     mine[3] = -rank;
     MPI_File_iwrite_at(file, (MPI_Offset)rank * sizeof mine, mine, 4, MPI_INT, &request);
     CHECK_IS(MPI_Request_free(&request), MPI_SUCCESS);

@@ -140,6 +140,18 @@ static void duplicates(void) {
     MPI_Comm_free(&copy);
 }
 
+/* No intercommunicator has a process on both sides. */
+static void sides(void) {
+    MPI_Comm between = MPI_COMM_NULL, one;
+    int all = 0, mine = 1;
+    CHECK(MPI_Intercomm_create(MPI_COMM_SELF, 0, MPI_COMM_WORLD, rank, 11, &between) == MPI_ERR_ARG);
+    CHECK(between == MPI_COMM_NULL);
+    MPI_Comm_dup(MPI_COMM_WORLD, &one);
+    MPI_Allreduce(&mine, &all, 1, MPI_INT, MPI_SUM, one);
+    CHECK_IS(all, size);
+    MPI_Comm_free(&one);
+}
+
 /* Messages that nobody receives stay with the communicator that they were sent in, though another gets its place. */
 static void strays(void) {
     static int message[1000];
@@ -193,6 +205,7 @@ int main(int argc, char **argv) {
     attributes();
     requests();
     duplicates();
+    sides();
     lasting();
     hints();
     if (argc > 1) {
