@@ -11,6 +11,13 @@ import fuzz_stories
 import pytest
 from fuzz_calls import Call, Drawer
 
+from argosy.launcher import build
+from argosy.launcher.mpi_library import MpiLibrary
+
+# What says that a buffer ends inside the guest's memory, and what a launcher is built with that has forgotten it.
+REACH = "address + low >= 0 && address + high <= (__int128)size ? 0 : ABI_MPI_ERR_BUFFER"
+FORGOTTEN = "(void)size, (void)address, (void)low, (void)high, 0"
+
 FEWEST_IMPORTS = 150  # that a few seconds reach with success; far fewer would mean that the fuzzer is blunt
 
 
@@ -26,6 +33,22 @@ def test_no_sequence_ends_the_launcher(library: str, tmp_path: Path, monkeypatch
     assert tally.findings == [], _explained(tally)
     assert tally.ended["done"] >= 12, tally.ended
     assert len(tally.succeeded) > FEWEST_IMPORTS
+
+
+def test_a_check_that_is_missing_is_found_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARGOSY_MPICC", "")
+    own = build._own_sources
+
+    def forgetful(mpi: MpiLibrary | None) -> dict[str, str]:
+        texts = own(mpi)
+        assert REACH in texts["mpi_buffers.c"]
+        return {**texts, "mpi_buffers.c": texts["mpi_buffers.c"].replace(REACH, FORGOTTEN)}
+
+    monkeypatch.setattr(build, "_own_sources", forgetful)
+    monkeypatch.setattr(build, "_FLAGS", tuple("-O0" if flag == "-O2" else flag for flag in build._FLAGS))
+    aimed = fuzz.target("wheel")
+    drawers = (Drawer(random.Random(seed), aimed.procedures) for seed in range(1, 100))
+    assert any(aimed.perform(drawer.sequence(80)).how == "fault" for drawer in drawers)
 
 
 @pytest.mark.parametrize("seed", range(3))

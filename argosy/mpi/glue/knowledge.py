@@ -275,8 +275,15 @@ PASSED: Mapping[tuple[str, str], str] = {
     },
     ("MPI_Get_elements", "datatype"): "pair_in(datatype->host)",
     ("MPI_Get_elements_x", "datatype"): "pair_in(datatype->host)",
-    ("MPI_Status_set_elements", "count"): "elements_in(datatype, {count})",
-    ("MPI_Status_set_elements_x", "count"): "elements_in(datatype, {count})",
+    # Open MPI 4.1 divides by the size of one, and of an empty datatype there is none.
+    **{
+        (f"MPI_Status_set_elements{form}", parameter): passed
+        for form in ("", "_x")
+        for parameter, passed in (
+            ("count", "(datatype->size == 0 ? 0 : elements_in(datatype, {count}))"),
+            ("datatype", "(datatype->size == 0 ? MPI_BYTE : datatype->host)"),
+        )
+    },
 }
 RESULTS: Mapping[tuple[str, str], str] = {
     ("MPI_Error_class", "errorclass"): "error_class_of(v[0].i32, errorclass)",

@@ -146,6 +146,10 @@ static void counted(void) {
     CHECK_IS(count, 3);
     MPI_Status_set_elements(&status, dealt, 7);
     MPI_Status_set_elements(&status, with_empty, 7);
+    MPI_Type_commit(&empty);
+    CHECK_IS(MPI_Status_set_elements(&status, empty, 7), MPI_SUCCESS);
+    CHECK_IS(MPI_Get_count(&status, MPI_BYTE, &count), MPI_SUCCESS);
+    CHECK_IS(count, 0);
     MPI_Status_set_elements(&status, MPI_BYTE, 28);
     MPI_Get_elements(&status, dealt, &count);
     MPI_Get_elements(&status, with_empty, &count);
