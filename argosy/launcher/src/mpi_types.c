@@ -180,8 +180,9 @@ void type_given(uint32_t handle) {
     struct slot *slot = slot_find(&datatype_handles, handle);
     struct type_info *info = note(handle, 0);
     if (info != NULL) {
-        info->quads = quads_of(datatype_unpack(slot->host), &info->bounded);
-        info->committed = true;
+        MPI_Datatype host = datatype_unpack(slot->host);
+        info->quads = quads_of(host, &info->bounded);
+        info->committed = MPI_Type_commit(&host) == MPI_SUCCESS; /* the standard leaves open whether it is */
     }
 }
 

@@ -177,6 +177,16 @@ static void contents(void) {
     MPI_Type_contiguous(3, MPI_LONG, &made);
     MPI_Type_get_contents(made, 1, 0, 1, integers, addresses, got);
     CHECK(got[0] == MPI_LONG && integers[0] == 3);
+    MPI_Datatype inner; /* never committed, and yet it may be used when it comes back */
+    MPI_Type_contiguous(2, MPI_INT, &inner);
+    MPI_Type_create_resized(inner, 0, 0, &again);
+    MPI_Type_get_contents(again, 0, 2, 1, integers, addresses, got);
+    MPI_Aint bytes = -1;
+    CHECK_IS(MPI_Pack_external_size("external32", 3, got[0], &bytes), MPI_SUCCESS);
+    CHECK_IS(bytes, 24);
+    MPI_Type_free(&inner);
+    MPI_Type_free(&again);
+    MPI_Type_free(&got[0]);
     MPI_Type_dup(MPI_AINT, &again);
     MPI_Type_get_contents(again, 0, 0, 1, integers, addresses, got);
     CHECK(got[0] == MPI_AINT);
