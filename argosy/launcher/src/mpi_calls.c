@@ -71,6 +71,28 @@ bool group_ranges_in(MPI_Group group, const int *ranges, int64_t count) {
     return true;
 }
 
+bool group_within(MPI_Group group, const struct comm_info *comm) {
+    MPI_Group all = MPI_GROUP_NULL;
+    int size = 0;
+    bool within = false;
+    if (MPI_Group_size(group, &size) == MPI_SUCCESS && MPI_Comm_group(comm->host, &all) == MPI_SUCCESS) {
+        struct scratch scratch = {NULL};
+        int *ranks = scratch_take(&scratch, (uint64_t)size * sizeof *ranks);
+        int *places = scratch_take(&scratch, (uint64_t)size * sizeof *places);
+        within = ranks != NULL && places != NULL;
+        for (int i = 0; within && i < size; i++) {
+            ranks[i] = i;
+        }
+        within = within && (size == 0 || MPI_Group_translate_ranks(group, size, ranks, all, places) == MPI_SUCCESS);
+        for (int i = 0; within && i < size; i++) {
+            within = places[i] != MPI_UNDEFINED;
+        }
+        scratch_free(&scratch);
+        MPI_Group_free(&all);
+    }
+    return within;
+}
+
 bool comm_ranks_in(const struct comm_info *comm, const int *ranks, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
         if (ranks[i] < 0 || ranks[i] >= comm->size) {

@@ -155,6 +155,8 @@ MPI_Info split_info(int split_type, MPI_Info info);
  * communicator. False when there is one that is not. */
 bool group_ranks_in(MPI_Group group, int *ranks, int64_t count, bool null);
 bool group_ranges_in(MPI_Group group, const int *ranges, int64_t count);
+/* Is every process of the group one of the communicator's local group? MPICH 5.0 asserts that it is. */
+bool group_within(MPI_Group group, const struct comm_info *comm);
 bool comm_ranks_in(const struct comm_info *comm, const int *ranks, int64_t count);
 
 static inline void ranks_out(uint32_t address, int64_t count, const int *ranks) {

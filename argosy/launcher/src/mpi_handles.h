@@ -110,8 +110,7 @@ static inline struct comm_info *comm_info_in(int32_t guest_handle) {
     struct comm_info *info = guest_handle == ABI_MPI_COMM_WORLD ? &comm_world_info : comm_find((uint32_t)guest_handle);
     return info == NULL || __builtin_expect(info->measured, 1) ? info : comm_info_slowly(info);
 }
-/* Before the communicator is freed: is it better kept on the node? See mpi_special.c. */
-bool comm_stays(const struct comm_info *info, uint32_t guest);
+void comm_settle(uint32_t guest); /* before the communicator is freed: complete what the library still needs it for */
 bool comm_neighbours(struct comm_info *info); /* false: it has no topology */
 extern int mpi_tag_upper_bound;
 

@@ -209,10 +209,10 @@ IMPORT(MPI_Comm_idup_with_info) {
 
 /* --- before a communicator is freed --------------------------------------------------------------------------------- */
 
-#ifdef OPEN_MPI
 /* Open MPI 4.1 frees what a pending duplication still reads. Freeing is collective, as duplicating was before: it may wait
  * for that. */
-static void settle_duplicates(uint32_t guest_handle) {
+void comm_settle(uint32_t guest_handle) {
+#ifdef OPEN_MPI
     for (uint32_t i = 0; i < comm_handles.used; i++) {
         const struct comm_info *info = comm_handles.slots[i].references == 0 ? NULL : comm_handles.slots[i].extra;
         if (info == NULL || info->pending == 0 || info->original != guest_handle) {
@@ -223,36 +223,7 @@ static void settle_duplicates(uint32_t guest_handle) {
         while (!done && MPI_Request_get_status(request_unpack(request->host), &done, MPI_STATUS_IGNORE) == MPI_SUCCESS) {
         }
     }
-}
-#endif
-
-/* MPICH 5.0 gives a new communicator the number of one that was freed, though there may be messages under way that were
- * sent by that number and that nobody received. They meet the new one; where that is freed in turn, MPICH drops them,
- * and looks for their sender among ranks that it does not have. Those from ranks that it has are dropped here; where
- * another one is first, the node keeps the communicator. */
-bool comm_stays(const struct comm_info *info, uint32_t guest_handle) {
-    enum { MOST_BYTES = 1 << 16, MOST_MESSAGES = 1 << 12 };
-#ifdef OPEN_MPI
-    settle_duplicates(guest_handle);
 #else
     (void)guest_handle;
 #endif
-    for (int i = 0; i < MOST_MESSAGES; i++) {
-        static char unread[MOST_BYTES];
-        MPI_Status status;
-        MPI_Message message;
-        int found = 0, bytes = 0;
-        if (MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, info->host, &found, &status) != MPI_SUCCESS || !found) {
-            return false;
-        }
-        if (status.MPI_SOURCE < 0 || status.MPI_SOURCE >= info->peers) {
-            return true;
-        }
-        if (MPI_Get_count(&status, MPI_BYTE, &bytes) != MPI_SUCCESS || bytes < 0 || bytes > MOST_BYTES ||
-            MPI_Improbe(status.MPI_SOURCE, status.MPI_TAG, info->host, &found, &message, &status) != MPI_SUCCESS || !found ||
-            MPI_Mrecv(unread, bytes, MPI_BYTE, &message, &status) != MPI_SUCCESS) {
-            return false;
-        }
-    }
-    return false;
 }

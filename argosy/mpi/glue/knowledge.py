@@ -207,6 +207,8 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
     "MPI_Status_set_elements_x": ("datatype", "!type_holds(datatype->host, FILLED)", "TYPE"),
     "MPI_Pack_external_size": ("datatype", "external_form(datatype)", "TYPE"),
     "MPI_Pack_size": ("datatype", "datatype->committed", "TYPE"),  # where it is not, Open MPI 4.1 reads beyond
+    "MPI_Comm_create": ("group", "group_within(group, comm)", "GROUP"),
+    "MPI_Comm_create_group": ("group", "group_within(group, comm)", "GROUP"),
     "MPI_Comm_free": ("comm", "!attributes_in_use(comm_pack(comm))", "COMM"),
     "MPI_Comm_disconnect": ("comm", "!attributes_in_use(comm_pack(comm))", "COMM"),
     "MPI_Win_free": ("win", "!attributes_in_use(win_pack(win))", "WIN"),
@@ -297,9 +299,7 @@ _FILE_HINTS = "    MPI_Info given = info;\n    info = file_hints(given);"
 # What else happens ahead of MPI's call, and after it in any case. MPICH 5.0
 # sets the hints of a communicator even where it makes none.
 BEFORE: Mapping[str, str] = {
-    "MPI_Comm_free": "    if (UNLIKELY(comm_stays(comm_info, (uint32_t)comm_handle))) {{\n"
-    "        comm_drop(comm_handle);\n        put32((uint32_t)v[0].i32, ABI_MPI_COMM_NULL);\n"
-    "        v[0].i32 = ABI_MPI_SUCCESS;\n        goto done;\n    }}",
+    "MPI_Comm_free": "    comm_settle((uint32_t)comm_handle);",
     "MPI_File_set_view": _FILE_HINTS,
     "MPI_File_set_info": _FILE_HINTS,
     "MPI_Comm_split_type": "    MPI_Info given = info;\n    info = split_info(split_type, given);",

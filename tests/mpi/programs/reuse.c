@@ -140,6 +140,23 @@ static void duplicates(void) {
     MPI_Comm_free(&copy);
 }
 
+/* A communicator is made of processes of the one that it comes from. */
+static void members(void) {
+    MPI_Group world;
+    MPI_Comm made = MPI_COMM_NULL, part;
+    MPI_Comm_group(MPI_COMM_WORLD, &world);
+    MPI_Comm_dup(MPI_COMM_SELF, &part);
+    if (size > 1) {
+        CHECK(MPI_Comm_create_group(part, world, 2, &made) == MPI_ERR_GROUP);
+        CHECK(MPI_Comm_create(part, world, &made) == MPI_ERR_GROUP);
+    }
+    CHECK(MPI_Comm_create(part, MPI_GROUP_EMPTY, &made) == MPI_SUCCESS && made == MPI_COMM_NULL);
+    CHECK(MPI_Comm_create_group(MPI_COMM_WORLD, world, 2, &made) == MPI_SUCCESS);
+    MPI_Comm_free(&made);
+    MPI_Comm_free(&part);
+    MPI_Group_free(&world);
+}
+
 /* No intercommunicator has a process on both sides. */
 static void sides(void) {
     MPI_Comm between = MPI_COMM_NULL, one;
@@ -150,31 +167,6 @@ static void sides(void) {
     MPI_Allreduce(&mine, &all, 1, MPI_INT, MPI_SUM, one);
     CHECK_IS(all, size);
     MPI_Comm_free(&one);
-}
-
-/* Messages that nobody receives stay with the communicator that they were sent in, though another gets its place. */
-static void strays(void) {
-    static int message[1000];
-    for (int round = 0; round < 20; round++) {
-        MPI_Comm one, between;
-        MPI_Request sent, barrier;
-        int mine = 1, all = 0, other = rank ^ 1;
-        MPI_Comm_dup(MPI_COMM_WORLD, &one);
-        if (other < size) {
-            MPI_Isend(message, 1000, MPI_INT, other, 7, one, &sent);
-        }
-        MPI_Comm_free(&one);
-        if (other < size) {
-            MPI_Intercomm_create(MPI_COMM_SELF, 0, MPI_COMM_WORLD, other, 11, &between);
-            MPI_Ibarrier(between, &barrier);
-            MPI_Allreduce(&mine, &all, 1, MPI_INT, MPI_SUM, between);
-            MPI_Comm_free(&between);
-            CHECK(MPI_Wait(&barrier, MPI_STATUS_IGNORE) == MPI_SUCCESS);
-            CHECK_IS(all, 1);
-            MPI_Request_free(&sent);
-        }
-        MPI_Barrier(MPI_COMM_WORLD);
-    }
 }
 
 /* What the library has made for good is given again, and not freed. */
@@ -206,10 +198,8 @@ int main(int argc, char **argv) {
     requests();
     duplicates();
     sides();
+    members();
     lasting();
     hints();
-    if (argc > 1) {
-        strays();
-    }
     return end();
 }
