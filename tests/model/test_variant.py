@@ -90,7 +90,8 @@ def cpu(triple: str, *features: str) -> Target:
     ("targets", "expected"),
     [
         ([cpu("x86_64")], (BASELINE,)),
-        ([cpu("x86_64", "has_sse3", "has_ssse3", "has_sse41")], (BASELINE, SIMD)),
+        ([cpu("x86_64", "has_sse3", "has_ssse3")], (BASELINE,)),
+        ([cpu("x86_64", "has_sse3", "has_ssse3", "has_sse41")], VARIANTS),
         ([cpu("x86_64", "has_ssse3", "has_sse41", "has_avx2", "has_fma")], VARIANTS),
         ([cpu("aarch64")], VARIANTS),
         ([cpu("riscv64")], (BASELINE,)),
