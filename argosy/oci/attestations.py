@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+from collections.abc import Sequence
 
 from argosy.errors import ArgosyError
 from argosy.model.digest import Digest
 from argosy.model.manifest import MANIFEST, Manifest
-from argosy.oci.attach import attach
+from argosy.oci.attach import Attachment, attach
 from argosy.oci.merge import merge
 from argosy.oci.registry import NotFoundError, Registry, StoredManifest, small_blob
 from argosy.sign import attestation, bundle, cosign, dsse
@@ -69,36 +70,61 @@ def read_bundles(registry: Registry, digest: Digest, *, signatures: bool = False
 
 
 def add_attestation(registry: Registry, *, digest: Digest, statement: Statement, key: PrivateKey) -> bool:
-    """Sign a statement about the manifest `digest` and store it beside those that are there.
+    """As `add_attestations`, of one; whether it is new."""
+    return add_attestations(registry, digest=digest, statements=[statement], key=key) > 0
 
-    False when the same statement by this key is there already, in both forms.
+
+def add_attestations(
+    registry: Registry,
+    *,
+    digest: Digest,
+    statements: Sequence[Statement],
+    key: PrivateKey,
+    beside: Sequence[Attachment] = (),
+) -> int:
+    """Sign statements about the manifest `digest` and store them beside those that are there; gives how many are new.
+
+    New is one that by this key is not there yet, in one of the two forms. `beside` is attached in the same go.
     """
-    envelope = attestation.sign(key, statement)
-    bundled = add_bundle(registry, digest=digest, envelope=envelope, predicate_type=statement.predicate_type, key=key)
+    kinds = {attestation.sign(key, one): one.predicate_type for one in statements}
+    there = read_bundles(registry, digest)
+    unbundled = {one: kind for one, kind in kinds.items() if not _holds(there, one, key.public)}
+    bundles = [_bundled(one, kind, key.public) for one, kind in unbundled.items()]
+    if bundles or beside:
+        attach(registry, digest, [*beside, *bundles])
+    added = set(unbundled)
 
     def change(stored: StoredManifest | None) -> tuple[bytes, str] | None:
-        if _holds(_tagged(registry, stored), envelope, key.public):
+        tagged = _tagged(registry, stored)
+        missing = [(one, kind) for one, kind in kinds.items() if not _holds(tagged, one, key.public)]
+        if not missing:
             return None
-        new = cosign.append_attestation(None if stored is None else stored.data, envelope, statement.predicate_type)
+        added.update(one for one, _ in missing)
+        new = cosign.append_attestations(None if stored is None else stored.data, missing)
         manifest = Manifest.parse(new.manifest)
         registry.put_blob(manifest.config, new.config, lambda amount: None)
-        for payload in new.payloads:
-            registry.put_blob(manifest.layers[-1], payload, lambda amount: None)
+        for layer, payload in zip(manifest.layers[-len(missing) :], new.payloads, strict=True):
+            registry.put_blob(layer, payload, lambda amount: None)
         return new.manifest, MANIFEST
 
-    tagged = merge(registry, cosign.attestation_tag(digest), change)
-    return bundled or tagged
+    merge(registry, cosign.attestation_tag(digest), change)
+    return len(added)
 
 
-def add_bundle(registry: Registry, *, digest: Digest, envelope: Envelope, predicate_type: str, key: PrivateKey) -> bool:
-    """Store an envelope that `key` signed as a bundle that refers to the manifest `digest`; False when it is there."""
-    signatures = predicate_type == bundle.SIGN_PREDICATE
-    if _holds(read_bundles(registry, digest, signatures=signatures), envelope, key.public):
+def add_signature_bundle(registry: Registry, *, digest: Digest, envelope: Envelope, key: PrivateKey) -> bool:
+    """Store a signature that `key` made as a bundle that refers to the manifest `digest`; False when it is there."""
+    if _holds(read_bundles(registry, digest, signatures=True), envelope, key.public):
         return False
-    annotations = {bundle.CONTENT_ANNOTATION: "dsse-envelope", bundle.PREDICATE_ANNOTATION: predicate_type}
-    content = bundle.to_bytes(envelope, key.public)
-    attach(registry, digest, artifact_type=bundle.BUNDLE, content=content, annotations=annotations)
+    attach(registry, digest, [_bundled(envelope, bundle.SIGN_PREDICATE, key.public)])
     return True
+
+
+def _bundled(envelope: Envelope, predicate_type: str, key: PublicKey) -> Attachment:
+    return Attachment(
+        artifact_type=bundle.BUNDLE,
+        content=bundle.to_bytes(envelope, key),
+        annotations={bundle.CONTENT_ANNOTATION: "dsse-envelope", bundle.PREDICATE_ANNOTATION: predicate_type},
+    )
 
 
 def _holds(stored: list[Envelope], envelope: Envelope, key: PublicKey) -> bool:

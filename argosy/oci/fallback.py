@@ -5,6 +5,7 @@ Source: distribution specification 1.1, "Referrers Tag Schema".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from argosy.errors import ArgosyError
@@ -51,18 +52,21 @@ def listed(registry: Registry, digest: Digest) -> list[Descriptor]:
     return found
 
 
-def add(registry: Registry, subject: Digest, entry: Descriptor) -> None:
-    """List `entry` among what refers to `subject`, beside what others list at the same time."""
+def add(registry: Registry, subject: Digest, entries: Sequence[Descriptor]) -> None:
+    """List `entries` among what refers to `subject`, beside what others list at the same time."""
 
     def change(stored: StoredManifest | None) -> tuple[bytes, str] | None:
         index = Index() if stored is None else _index(stored)
-        if any(one.digest == entry.digest for one in index.manifests):
+        known = {one.digest for one in index.manifests}
+        new = tuple(entry for entry in entries if entry.digest not in known)
+        if not new:
             return None
-        if len(index.manifests) >= MOST_REFERRERS:
+        if len(index.manifests) + len(new) > MOST_REFERRERS:
             raise ArgosyError(
-                f"{registry.name}: {len(index.manifests)} manifests refer to {subject} already; more are not read"
+                f"{registry.name}: {len(index.manifests)} manifests refer to {subject} already; no more than "
+                f"{MOST_REFERRERS} are read"
             )
-        return replace(index, manifests=(*index.manifests, entry)).to_bytes(), INDEX
+        return replace(index, manifests=(*index.manifests, *new)).to_bytes(), INDEX
 
     merge(registry, referrers_tag(subject), change)
 

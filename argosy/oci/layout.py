@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -88,6 +88,10 @@ class Layout:
             write_whole(self._blob_path(entry.digest), data)
             self._replace(index, _with(index.manifests, entry, tag))
         return entry
+
+    def put_referrers(self, manifests: Sequence[bytes]) -> None:
+        for data in manifests:
+            self.put_manifest(data, MANIFEST, None)
 
     def delete(self, selector: str | Digest) -> None:
         digest = selector if isinstance(selector, Digest) else self._entry(selector).digest

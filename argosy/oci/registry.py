@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +62,9 @@ class Registry(Protocol):
 
     def put_manifest(self, data: bytes, media_type: str, tag: str | None) -> Descriptor:
         """Store a manifest whose blobs are there, and let `tag`, when given, name it."""
+
+    def put_referrers(self, manifests: Sequence[bytes]) -> None:
+        """Store manifests that refer to artifacts and whose blobs are there; listed at once, which costs once."""
 
     def delete(self, selector: str | Digest) -> None:
         """Remove a tag, or a manifest with every tag that names it; what refers to it stays."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote, urljoin
@@ -104,6 +104,26 @@ class Remote:
         return response.status_code == 201
 
     def put_manifest(self, data: bytes, media_type: str, tag: str | None) -> Descriptor:
+        stored, noted = self._put(data, media_type, tag)
+        if media_type == MANIFEST and not noted:
+            self._list_referrers([(stored, Manifest.parse(data))])
+        return stored
+
+    def put_referrers(self, manifests: Sequence[bytes]) -> None:
+        put = [(*self._put(data, MANIFEST, None), Manifest.parse(data)) for data in manifests]
+        self._list_referrers([(stored, manifest) for stored, noted, manifest in put if not noted])
+
+    def _list_referrers(self, stored: Sequence[tuple[Descriptor, Manifest]]) -> None:
+        """List those of the manifests that refer to something, where the registry does not do so itself."""
+        subjects: dict[Digest, list[Descriptor]] = {}
+        for descriptor, manifest in stored:
+            if manifest.subject is not None:
+                subjects.setdefault(manifest.subject.digest, []).append(fallback.referrer(descriptor, manifest))
+        for subject, entries in subjects.items():
+            fallback.add(self, subject, entries)
+
+    def _put(self, data: bytes, media_type: str, tag: str | None) -> tuple[Descriptor, bool]:
+        """Store a manifest; gives also whether the registry has taken note of what it refers to."""
         digest = Digest.of(data)
         url = f"/v2/{self.repository}/manifests/{quote(tag, safe='') if tag is not None else digest}"
         action = f"push the manifest {tag or digest} to {self.name}"
@@ -124,12 +144,7 @@ class Remote:
                 )
                 if not passing or not patience.wait():
                     raise
-        stored = Descriptor(media_type=media_type, digest=digest, size=len(data))
-        if media_type == MANIFEST and not noted:
-            manifest = Manifest.parse(data)
-            if manifest.subject is not None:
-                fallback.add(self, manifest.subject.digest, fallback.referrer(stored, manifest))
-        return stored
+        return Descriptor(media_type=media_type, digest=digest, size=len(data)), noted
 
     def _has_blobs(self, data: bytes, media_type: str) -> bool:
         """Whether everything that a manifest names is here."""

@@ -9,7 +9,7 @@ from argosy.model.artifact import Description
 from argosy.model.digest import Digest
 from argosy.model.manifest import INDEX, MANIFEST, Index, Manifest
 from argosy.model.reference import Reference, check_repository
-from argosy.oci.attestations import add_bundle, read_bundles
+from argosy.oci.attestations import add_signature_bundle, read_bundles
 from argosy.oci.merge import merge
 from argosy.oci.registry import NotFoundError, Registry, StoredManifest, small_blob
 from argosy.sign import bundle, cosign
@@ -76,7 +76,7 @@ def sign_artifact(registry: Registry, *, identity: str, digest: Digest, key: Pri
     signature is in `.sig` alone.
     """
     signed = bundle.sign(key, identity=identity, digest=digest)
-    bundled = add_bundle(registry, digest=digest, envelope=signed, predicate_type=bundle.SIGN_PREDICATE, key=key)
+    bundled = add_signature_bundle(registry, digest=digest, envelope=signed, key=key)
     return add_signature(registry, identity=identity, digest=digest, key=key, renew=renew) or bundled
 
 

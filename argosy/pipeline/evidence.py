@@ -18,8 +18,8 @@ from argosy.model.provenance import OWN_MACHINE, RECIPES, RECIPES_ANYWHERE, Mate
 from argosy.model.recipe import Recipe
 from argosy.model.recipe_source import Archive
 from argosy.model.strict_json import JsonObject
-from argosy.oci.attach import attach
-from argosy.oci.attestations import add_attestation
+from argosy.oci.attach import Attachment
+from argosy.oci.attestations import add_attestations
 from argosy.oci.pack import created
 from argosy.oci.registry import Registry
 from argosy.pipeline import recipe_archive
@@ -81,17 +81,22 @@ def attest(
     The statements' subjects are the artifact, by the name `identity` that it is signed for, and the program in it. With
     `compatible` no media type is Argosy's own.
     """
-    kind = RECIPES_ANYWHERE if compatible else RECIPES
-    attach(registry, digest, artifact_type=kind, content=evidence.recipes, annotations={})
     provenance = evidence.provenance
     subjects = (
         Subject(digest=digest, name=identity),
         Subject(digest=provenance.wasm, name=f"{provenance.program}.wasm"),
     )
     predicates: Mapping[str, JsonObject] = {PROVENANCE: provenance.predicate(), SPDX: evidence.sbom}
-    for kind, predicate in predicates.items():
-        statement = Statement(subjects=subjects, predicate_type=kind, predicate=predicate)
-        add_attestation(registry, digest=digest, statement=statement, key=key)
+    add_attestations(
+        registry,
+        digest=digest,
+        statements=[
+            Statement(subjects=subjects, predicate_type=kind, predicate=predicate)
+            for kind, predicate in predicates.items()
+        ],
+        key=key,
+        beside=[Attachment(artifact_type=RECIPES_ANYWHERE if compatible else RECIPES, content=evidence.recipes)],
+    )
 
 
 def builder_id(given: str | None) -> str:

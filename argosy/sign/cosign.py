@@ -145,18 +145,24 @@ def append(existing: bytes | None, entry: SignatureEntry, *, instead_of: Sequenc
     return _with_layers((*layers, layer), (entry.payload,))
 
 
-def append_attestation(existing: bytes | None, envelope: Envelope, predicate_type: str) -> SignatureManifest:
-    """The manifest of attestations, as cosign 2 keeps it, with one more; `existing` as for `append`."""
+def append_attestations(existing: bytes | None, envelopes: Sequence[tuple[Envelope, str]]) -> SignatureManifest:
+    """The manifest of attestations, as cosign 2 keeps it, with more; `existing` and `payloads` as for `append`.
+
+    Each envelope comes with its statement's predicate type.
+    """
     layers = () if existing is None else Manifest.parse(existing, what="the attestations' manifest").layers
-    data = envelope.to_bytes()
-    layer = Descriptor(
-        media_type=ENVELOPE,
-        digest=Digest.of(data),
-        size=len(data),
-        # cosign takes the annotation for what tells its layers, and leaves its text empty: the envelope is signed.
-        annotations={SIGNATURE_ANNOTATION: "", _PREDICATE_ANNOTATION: predicate_type},
+    payloads = tuple(envelope.to_bytes() for envelope, _ in envelopes)
+    new = tuple(
+        Descriptor(
+            media_type=ENVELOPE,
+            digest=Digest.of(data),
+            size=len(data),
+            # cosign takes the annotation for what tells its layers, and leaves its text empty: the envelope is signed.
+            annotations={SIGNATURE_ANNOTATION: "", _PREDICATE_ANNOTATION: kind},
+        )
+        for data, (_, kind) in zip(payloads, envelopes, strict=True)
     )
-    return _with_layers((*layers, layer), (data,))
+    return _with_layers((*layers, *new), payloads)
 
 
 def union(first: bytes, second: bytes) -> SignatureManifest | None:

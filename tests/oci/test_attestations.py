@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from artifacts import Harbour, harbour
+from artifacts import Harbour, harbour, key
 from registry_server import RegistryServer
 
 from argosy.model.digest import Digest
 from argosy.model.manifest import Manifest
 from argosy.model.reference import Reference
-from argosy.oci.attestations import add_attestation, read_attestations
+from argosy.oci.attach import Attachment
+from argosy.oci.attestations import add_attestation, add_attestations, read_attestations
 from argosy.oci.copy import copy
 from argosy.oci.layout import Layout
 from argosy.oci.open import open_registry
@@ -86,3 +88,32 @@ def test_attestations_travel_with_the_artifact(port: Harbour, tmp_path: Path) ->
     copy(port.registry, target, "1.0", tag="1.0")
     assert isinstance(target, Layout)
     assert read_attestations(target, port.digest) == read_attestations(port.registry, port.digest)
+
+
+def test_six_who_attest_at_the_same_time_all_survive(port: Harbour, tmp_path: Path) -> None:
+    signers = {f"signer{number}": key(tmp_path, f"signer{number}") for number in range(6)}
+
+    def attest(name: str) -> bool:
+        registry = open_registry(port.reference)  # connections of its own
+        said = statement(port.digest, name)
+        return add_attestation(registry, digest=port.digest, statement=said, key=signers[name])
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(attest, signers))
+    keys = {name: signer.public for name, signer in signers.items()}
+    for form in ("bundles", "tag"):
+        report = attestation.verify(read_attestations(port.registry, port.digest), digest=port.digest, keys=keys)
+        assert {one.signers[0]: one.predicate["weather"] for one in report.attestations} == {n: n for n in keys}, form
+        for referrer in port.registry.referrers(port.digest, bundle.BUNDLE):
+            port.registry.delete(referrer.digest)
+
+
+def test_several_statements_are_stored_in_one_go(port: Harbour) -> None:
+    said = [statement(port.digest, weather) for weather in ("fair", "foul")]
+    bill = Attachment(artifact_type="application/vnd.example", content=b"bill")
+    place = {"digest": port.digest, "statements": said, "key": port.key, "beside": [bill]}
+    assert add_attestations(port.registry, **place) == 2
+    assert add_attestations(port.registry, **place) == 0
+    assert sorted(map(str, weathers(port))) == ["fair", "foul"]
+    kinds = [one.artifact_type for one in port.registry.referrers(port.digest)]
+    assert sorted(map(str, kinds)) == [bundle.BUNDLE, bundle.BUNDLE, "application/vnd.example"]
