@@ -7,17 +7,21 @@ from pathlib import Path
 
 import guests
 import pytest
-from artifacts import artifact, key
+from artifacts import artifact, key, module
 from published import Yard, yard
 
 from argosy.cli import main
 from argosy.files import sha256_of
+from argosy.model.artifact import Description
+from argosy.model.manifest import INDEX
 from argosy.model.note import RECIPE_SECTION, RecipeNote
 from argosy.model.reference import Reference
 from argosy.model.wasm import append_custom_section
 from argosy.oci.open import open_registry
+from argosy.oci.pack import group, pack
 from argosy.oci.push import push
 from argosy.oci.signatures import sign_artifact
+from argosy.sign.keys import load_private
 from argosy.sign.trust import write_policy
 
 KIND = "https://example.org/benchmark/v1"
@@ -140,3 +144,22 @@ def test_a_file_that_was_copied_without_a_registry_is_checked_by_the_signature_i
     assert "changed after it was signed" in capsys.readouterr().out
     (place / "copied.wasm").write_bytes(b"no module")
     assert "not a wasm module" in argosy(capsys, "verify", "copied.wasm", status=1)
+
+
+def test_what_is_said_of_an_application_is_said_of_each_of_its_variants(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = open_registry(Reference.parse("oci:layout"))
+    said = [Description(name="argo", version="1.0", numerics="fast", features=features) for features in ((), ("simd",))]
+    packed = [
+        pack(module(place / f"{len(one.features)}.wasm", one.name.encode() * (1 + len(one.features))), one)
+        for one in said
+    ]
+    for one in packed:
+        push(one, registry, tag=None)
+    index = registry.put_manifest(group(list(zip(packed, said, strict=True))), INDEX, "both").digest
+    sign_artifact(registry, identity="layout/argo", digest=index, key=load_private(place / "mate.key"))
+    argosy(capsys, "attest", "--repository", "layout/argo", "--type", KIND, "oci:layout:both", "results.json")
+    for variant in ("baseline", "simd"):
+        shown = argosy(capsys, "attestations", "--variant", variant, "oci:layout:both")
+        assert f"ok  {KIND} by mate" in shown
