@@ -23,7 +23,8 @@ examples:
 
 The artifact must be one that the policy accepts, with a provenance that a key which may sign it signed. The provenance
 names all that it was built from: its recipes, which lie beside it in the registry, the digests of the sources, and the
-toolchain by its digest. That all is fetched, built here, and the module compared with the published one."""
+toolchain by its digest. That all is fetched, built here, and the module compared with the published one. As any build
+does, this runs what the sources bring: do it where you would build them."""
 
 
 def add_rebuild(commands: Commands) -> None:

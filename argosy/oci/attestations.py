@@ -23,6 +23,8 @@ from argosy.sign.keys import PrivateKey, PublicKey
 from argosy.sign.trust import Trust
 from argosy.sign.verdict import Verdict
 
+_MOST_BYTES = 32 << 20  # of all bundles, or all layers, of one artifact: they are read into memory
+
 
 def read_attestations(registry: Registry, digest: Digest) -> list[Envelope]:
     """The envelopes of statements that are stored for the manifest `digest`, none of them checked, each once.
@@ -56,14 +58,15 @@ def read_bundles(registry: Registry, digest: Digest, *, signatures: bool = False
     referrers = registry.referrers(digest, bundle.BUNDLE)
     if len(referrers) > cosign.MOST_SIGNATURES:
         raise ArgosyError(f"{registry.name}: {len(referrers)} bundles refer to {digest}; so many are not read")
-    found = []
+    found, left = [], _MOST_BYTES
     for referrer in referrers:
         kind = referrer.annotations.get(bundle.PREDICATE_ANNOTATION)
         if kind is not None and (kind == bundle.SIGN_PREDICATE) != signatures:
             continue
         manifest = Manifest.parse(registry.manifest(referrer.digest).data)
         for layer in manifest.layers[:1]:
-            data = small_blob(registry, layer, limit=bundle.LARGEST_BUNDLE)
+            data = small_blob(registry, layer, limit=min(bundle.LARGEST_BUNDLE, left))
+            left -= len(data)
             with contextlib.suppress(ArgosyError):
                 found.append(bundle.envelope(data))
     return found
@@ -140,9 +143,10 @@ def _tagged(registry: Registry, stored: StoredManifest | None) -> list[Envelope]
         return []
     what = f"{registry.name}: the manifest of attestations"
     manifest = Manifest.parse(stored.data, media_type=stored.descriptor.media_type, what=what)
-    found = []
+    found, left = [], _MOST_BYTES
     for layer in cosign.attestation_layers(manifest):
-        data = small_blob(registry, layer, limit=bundle.LARGEST_BUNDLE)
+        data = small_blob(registry, layer, limit=min(bundle.LARGEST_BUNDLE, left))
+        left -= len(data)
         with contextlib.suppress(ArgosyError):
             found.append(dsse.read(data, what))
     return found

@@ -10,10 +10,11 @@ import pytest
 from artifacts import Harbour, harbour, key
 from registry_server import RegistryServer
 
+from argosy.errors import ArgosyError
 from argosy.model.digest import Digest
 from argosy.model.manifest import Manifest
 from argosy.model.reference import Reference
-from argosy.oci.attach import Attachment
+from argosy.oci.attach import Attachment, attach
 from argosy.oci.attestations import add_attestation, add_attestations, read_attestations
 from argosy.oci.copy import copy
 from argosy.oci.layout import Layout
@@ -117,3 +118,19 @@ def test_several_statements_are_stored_in_one_go(port: Harbour) -> None:
     assert sorted(map(str, weathers(port))) == ["fair", "foul"]
     kinds = [one.artifact_type for one in port.registry.referrers(port.digest)]
     assert sorted(map(str, kinds)) == [bundle.BUNDLE, bundle.BUNDLE, "application/vnd.example"]
+
+
+def test_more_than_a_verifier_should_read_is_refused(port: Harbour) -> None:
+    junk = [Attachment(artifact_type=bundle.BUNDLE, content=bytes([number]) * (3 << 20)) for number in range(11)]
+    attach(port.registry, port.digest, junk[:10])
+    assert read_attestations(port.registry, port.digest) == []
+    attach(port.registry, port.digest, junk[10:])
+    with pytest.raises(ArgosyError, match="at most"):
+        read_attestations(port.registry, port.digest)
+    attach(
+        port.registry,
+        port.digest,
+        [Attachment(artifact_type=bundle.BUNDLE, content=bytes([number])) for number in range(60)],
+    )
+    with pytest.raises(ArgosyError, match="so many are not read"):
+        read_attestations(port.registry, port.digest)
