@@ -86,9 +86,14 @@ def _package(identifier: str, name: str, recipe: Recipe, lock: Lock, digest: Dig
         "versionInfo": recipe.version,
         "primaryPackagePurpose": purpose,
         "summary": recipe.description,
-        "sourceInfo": f"built from the recipe {recipe.name}, {lock.recipe_digest}",
+        "sourceInfo": f"built from the recipe {recipe.name}, {lock.recipe_digest}{_patched(lock)}",
         **({"homepage": recipe.homepage} if recipe.homepage else {}),
     }
+
+
+def _patched(lock: Lock) -> str:
+    patches = ", ".join(f"{name} ({digest})" for name, digest in lock.patches.items())
+    return f", with the patches {patches}" if patches else ""
 
 
 def _source(identifier: str, source: Archive, recipe: Recipe) -> JsonObject:

@@ -27,7 +27,7 @@ from argosy.pipeline import evidence, rebuild
 from argosy.pipeline.publish import publish
 from argosy.pipeline.rebuild import Rebuilt
 from argosy.sign import attestation, embedded
-from argosy.sign.attestation import PROVENANCE, Statement, Subject
+from argosy.sign.attestation import PROVENANCE, SPDX, Statement, Subject
 
 
 @pytest.fixture(scope="module")
@@ -267,3 +267,21 @@ def test_statements_are_about_artifact_and_module_and_name_the_repository(own: Y
     assert (built.builder, built.subject.name) == (OWN_MACHINE, published.identity)
     of_module = attestation.verify(found, digest=published.wasm, keys={"mate": own.key.public})
     assert [one.subject.name for one in of_module.of_type(PROVENANCE)] == ["alone.wasm"]
+
+
+def test_a_policy_can_ask_who_built_it(own: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = own.folder / "trust" / "policy.toml"
+    own.trust()
+    policy.write_text(
+        policy.read_text()
+        + f'[[repositories.attestations]]\npredicate_type = "{PROVENANCE}"\nbuilders = ["https://ci.example/1"]\n'
+        + f'[[repositories.attestations]]\npredicate_type = "{SPDX}"\n'
+    )
+    own.publish("alone", f"oci:{tmp_path / 'ours'}:alone")
+    monkeypatch.setenv("ARGOSY_BUILDER", "https://ci.example/1")
+    own.publish("alone", f"oci:{tmp_path / 'theirs'}:alone")
+    place, registry = opened(f"oci:{tmp_path / 'ours'}:alone")
+    with pytest.raises(UntrustedError, match=r"own-machine', not by one of the rule's builders"):
+        pull_verified(registry, place, own.trust())
+    place, registry = opened(f"oci:{tmp_path / 'theirs'}:alone")
+    assert pull_verified(registry, place, own.trust()).signers == ("mate",)

@@ -30,7 +30,7 @@ def lock(recipe: Recipe, requires: Mapping[str, Digest]) -> Lock:
         version=recipe.version,
         recipe_digest=recipes.digest(recipe),
         sources={},
-        patches={},
+        patches={patch.file: patch.digest for patch in recipe.patches},
         toolchain="packages",
         clang="22.1.8",
         toolchain_digest=Digest.of(b"toolchain"),
@@ -83,7 +83,10 @@ def test_sources_dependencies_and_toolchain_are_in_it(tmp_path: Path) -> None:
     assert ("SPDXRef-program-hpcc", RelationshipType.STATIC_LINK, "SPDXRef-recipe-gsl-cblas") in said
     assert ("SPDXRef-program-hpcc", RelationshipType.STATIC_LINK, "SPDXRef-mpi") in said
     assert ("SPDXRef-toolchain", RelationshipType.BUILD_TOOL_OF, "SPDXRef-program-hpcc") in said
-    assert str(packages["SPDXRef-recipe-gsl-cblas"].license_declared) == ALL["gsl-cblas"].licence
+    library = packages["SPDXRef-recipe-gsl-cblas"]
+    assert str(library.license_declared) == ALL["gsl-cblas"].licence
+    [patch] = ALL["gsl-cblas"].patches
+    assert f"with the patches {patch.file} ({patch.digest})" in str(library.source_info)
 
 
 def test_sources_in_package_registries_are_named_as_such(tmp_path: Path) -> None:
