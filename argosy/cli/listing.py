@@ -57,10 +57,12 @@ def _list_tags(options: argparse.Namespace) -> int:
 def _row_of(registry: Registry, tag: str, everything: Sequence[str]) -> dict[str, Any]:
     from argosy.model.manifest import INDEX, Index
     from argosy.model.variant import members
+    from argosy.oci.signatures import has_bundle
     from argosy.sign.cosign import signature_tag
 
     found = registry.resolve(tag)
-    row = {"tag": tag, "digest": found.digest, "signed": signature_tag(found.digest) in everything}
+    signed = signature_tag(found.digest) in everything or has_bundle(registry, found.digest)
+    row = {"tag": tag, "digest": found.digest, "signed": signed}
     if found.media_type == INDEX:
         with contextlib.suppress(ArgosyError):  # what is wrong with it is told to whoever wants to use it
             index = Index.parse(registry.manifest(found.digest).data)

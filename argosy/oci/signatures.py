@@ -53,6 +53,14 @@ def read_signatures(registry: Registry, digest: Digest) -> list[SignatureEntry]:
     return _simple_signatures(registry, digest) + bundles
 
 
+def has_bundle(registry: Registry, digest: Digest) -> bool:
+    """Whether a bundle with a signature seems to be stored for the manifest `digest`, by its annotation alone."""
+    return any(
+        one.annotations.get(bundle.PREDICATE_ANNOTATION) == bundle.SIGN_PREDICATE
+        for one in registry.referrers(digest, bundle.BUNDLE)
+    )
+
+
 def _simple_signatures(registry: Registry, digest: Digest) -> list[SignatureEntry]:
     stored = _stored(registry, digest)
     return [] if stored is None else _signatures_in(registry, stored)

@@ -19,7 +19,7 @@ from argosy.oci.attestations import add_attestation, add_attestations, read_atte
 from argosy.oci.copy import copy
 from argosy.oci.layout import Layout
 from argosy.oci.open import open_registry
-from argosy.oci.signatures import read_signatures, sign_artifact
+from argosy.oci.signatures import has_bundle, read_signatures, sign_artifact
 from argosy.sign import attestation, bundle, cosign
 from argosy.sign.attestation import Statement, Subject
 from argosy.sign.verify import verify
@@ -81,6 +81,14 @@ def test_a_signature_is_stored_as_a_bundle_too_that_names_the_repository(port: H
     )
     assert verdict.accepted and verdict.identity == identity
     assert read_attestations(port.registry, port.digest) == []
+    assert has_bundle(port.registry, port.digest)
+
+
+def test_an_attestation_is_not_taken_for_a_signature(port: Harbour) -> None:
+    add_attestation(port.registry, digest=port.digest, statement=statement(port.digest, "fair"), key=port.key)
+    assert not has_bundle(port.registry, port.digest)
+    port.registry.delete(port.registry.resolve(cosign.signature_tag(port.digest)).digest)
+    assert read_signatures(port.registry, port.digest) == []
 
 
 def test_attestations_travel_with_the_artifact(port: Harbour, tmp_path: Path) -> None:
