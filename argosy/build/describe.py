@@ -51,6 +51,8 @@ def _with_recipe(said: Description, found: Inspection, recipe: Recipe) -> Descri
         sources=tuple(source.digest for source in recipe.sources if isinstance(source, Archive)),
         folders=tuple(f"{folder.path}{'' if folder.writable else ':ro'}" for folder in recipe.capabilities.folders),
         environment=recipe.capabilities.environment,
+        memory=recipe.capabilities.memory,
+        seconds=recipe.capabilities.seconds,
     )
 
 

@@ -103,8 +103,9 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _clean(options: argparse.Namespace) -> int:
+    from argosy.model.quantity import parse_size
     from argosy.site import aot_folder
-    from argosy.site.cache_limit import clean, configured, parse_size
+    from argosy.site.cache_limit import clean, configured
 
     limit = configured() if options.limit is None else parse_size(options.limit)
     root = aot_folder.own()

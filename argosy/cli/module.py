@@ -12,6 +12,8 @@ from argosy.cli.artifacts import REFERENCE_HELP, add_trust_options, verified
 from argosy.errors import UsageError
 
 if TYPE_CHECKING:
+    from argosy.model.artifact import Description
+    from argosy.model.ceiling import Ceiling
     from argosy.model.digest import Digest
     from argosy.model.target import Target
 
@@ -24,6 +26,10 @@ class ChosenModule:
     path: Path
     digest: Digest
     numerics: str
+    ceiling: Ceiling
+    """The most that the policy lets a run of it be granted."""
+    asks: Description | None = None
+    """What its publisher says; None for a file that nobody has signed."""
 
 
 def add_module_options(parser: argparse.ArgumentParser) -> None:
@@ -47,9 +53,17 @@ def chosen_module(options: argparse.Namespace, targets: Sequence[Target] = ()) -
         _refuse_file(options.reference)
         module = verified(options, options.reference, targets)
         name = module.description.name or "application"
-        return ChosenModule(name=name, path=module.path, digest=module.digest, numerics=module.numerics)
+        return ChosenModule(
+            name=name,
+            path=module.path,
+            digest=module.digest,
+            numerics=module.numerics,
+            ceiling=module.ceiling,
+            asks=module.description,
+        )
     from argosy.build.inspect import read_file
     from argosy.model import wasm
+    from argosy.model.ceiling import UNLIMITED
     from argosy.model.digest import Digest
     from argosy.model.note import recipe_note
 
@@ -57,7 +71,7 @@ def chosen_module(options: argparse.Namespace, targets: Sequence[Target] = ()) -
     data = read_file(path)
     note = recipe_note(wasm.read(data, source=str(path)))
     numerics = note.numerics if note else "fast"
-    return ChosenModule(name=path.stem, path=path, digest=Digest.of(data), numerics=numerics)
+    return ChosenModule(name=path.stem, path=path, digest=Digest.of(data), numerics=numerics, ceiling=UNLIMITED)
 
 
 def _refuse_file(text: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from argosy.cli.commands import Commands, add_command
+from argosy.cli.explain import explain
 from argosy.cli.module import add_module_options, chosen_module
 from argosy.errors import UsageError
 
@@ -25,6 +26,7 @@ examples:
   argosy run -n 1 --spawn 7 REF                         it may start seven more of itself by MPI_Comm_spawn
   argosy run -n 2 --mpi mpicc.openmpi REF               under another MPI library of this node
   argosy run -n 4 --trace mpi=trace REF                 and say what it spends in MPI: files, summary and plot in trace/
+  argosy run --explain --memory 2GiB --wall-time 1h REF what it would be granted, and what it asks for
   argosy run -n 2 --unsigned build/hello/hello.wasm     your own build, not verified
 
 The application sees the folders and variables that it is granted, nothing else. Standard input, output, error, signals
@@ -49,6 +51,10 @@ def add_run(commands: Commands) -> None:
         metavar="mpi[=FOLDER]",
         help="write each rank's calls of MPI, with times and bytes, to FOLDER (default: argosy-trace)",
     )
+    parser.add_argument(
+        "--explain", action="store_true", help="say what it would be granted and asks for; start nothing"
+    )
+    parser.add_argument("--json", action="store_true", help="with --explain: print JSON, for scripts")
     parser.add_argument("--dry-run", action="store_true", help="print the command, do not start it")
     add_module_options(parser)
 
@@ -63,6 +69,8 @@ def add_grant_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spawn", type=int, default=0, metavar="N", help="grant the job to start N more processes of the same module"
     )
+    parser.add_argument("--memory", metavar="SIZE", help="most memory of each process, such as 2GiB (default: 4GiB)")
+    parser.add_argument("--wall-time", metavar="TIME", help="end after so long, such as 1h30m, with status 124")
     parser.add_argument("--connect", action="store_true", help="grant connections to MPI processes of other jobs")
     parser.add_argument(
         "--mpi", metavar="MPICC", help="the MPI library, by its mpicc (default: $ARGOSY_MPICC, else PATH's)"
@@ -79,6 +87,10 @@ def _run(options: argparse.Namespace) -> int:
     grants = chosen_grants(options)  # before anything is fetched: what was written wrongly is told at once
     trace = _trace_folder(options)
     module = chosen_module(options)
+    grants = grants.within(module.ceiling)
+    if options.explain:
+        explain(module, grants, ranks=options.ranks, as_json=options.json)
+        return 0
     entry = for_this_cpu(module.path, module.digest, module.numerics)
     if entry.refused:
         print(f"argosy: compiled since {entry.refused}", file=sys.stderr)
@@ -123,6 +135,7 @@ def _traced(start: Start, folder: Path) -> int:
 
 def chosen_grants(options: argparse.Namespace) -> Grants:
     """What the options grant. Raises UsageError for a folder that is not there or a variable that is not set."""
+    from argosy.model.quantity import parse_duration, parse_size
     from argosy.site.run import GrantedFolder, Grants, parse_variable
 
     return Grants(
@@ -134,4 +147,6 @@ def chosen_grants(options: argparse.Namespace) -> Grants:
         environment=dict(map(parse_variable, options.env)),
         spawn=options.spawn,
         connect=options.connect,
+        memory=None if options.memory is None else parse_size(options.memory),
+        seconds=None if options.wall_time is None else parse_duration(options.wall_time),
     )

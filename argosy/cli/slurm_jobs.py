@@ -132,7 +132,13 @@ def _words(options: argparse.Namespace) -> list[str]:
     lists = {"--dir": options.dir, "--read-only": options.read_only, "--env": options.env, "--srun": options.srun}
     for name, values in lists.items():
         words += [f"{name}={value}" for value in values]
-    single = {"--by": options.by, "--mpi": options.mpi, "--repository": options.repository}
+    single = {
+        "--by": options.by,
+        "--mpi": options.mpi,
+        "--memory": options.memory,
+        "--wall-time": options.wall_time,
+        "--repository": options.repository,
+    }
     words += [f"{name}={value}" for name, value in single.items() if value]
     words += [f"--policy={options.policy.absolute()}"] if options.policy else []
     words += [f"--spawn={options.spawn}"] if options.spawn else []
@@ -165,11 +171,11 @@ def _run(options: argparse.Namespace) -> int:
     nodes = slurm_launch.require_allocation()
     if options.mpi is not None:
         os.environ["ARGOSY_MPICC"] = options.mpi
-    grants = chosen_grants(options)
     module = chosen_module(options)
+    grants = chosen_grants(options).within(module.ceiling)
     entry = for_this_cpu(module.path, module.digest, module.numerics)
     if entry.refused:
-        print(f"argosy: compiled again: {entry.refused}", file=sys.stderr)
+        print(f"argosy: compiled since {entry.refused}", file=sys.stderr)
     there = () if options.alike or nodes == 1 else slurm_launch.ask_nodes(nodes, _question(options))
     others = tuple(dict.fromkeys(node.code for node in there if node.code != entry.path))
     plugin = "none"

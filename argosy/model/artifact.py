@@ -6,6 +6,7 @@ The usual annotations are org.opencontainers.image.*; what only Argosy reads is 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,7 +23,8 @@ class Description:
     """What a publisher says of an application; carried in the manifest's annotations, so signed with it.
 
     `licence` is an SPDX expression. `imports` are `module.name`, `sources` the digests of what it was built from,
-    `folders` and `environment` what the application asks to be granted, `features` the Wasm features it uses,
+    `folders`, `environment`, `memory` (bytes of each process) and `seconds` what a run of the application asks to be
+    granted, `features` the Wasm features it uses,
     `mpi_abi` the version of the guest's MPI interface, `lock` the digest of the build's lock file. A field is None
     or empty where an artifact made by others says nothing.
     """
@@ -39,6 +41,8 @@ class Description:
     sources: tuple[Digest, ...] = ()
     folders: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
+    memory: int | None = None
+    seconds: int | None = None
     lock: Digest | None = None
 
     def to_annotations(self) -> dict[str, str]:
@@ -57,6 +61,8 @@ class Description:
             f"{_OWN}sources": _list(tuple(str(source) for source in self.sources)),
             f"{_OWN}folders": _list(self.folders),
             f"{_OWN}environment": _list(self.environment),
+            f"{_OWN}memory": None if self.memory is None else str(self.memory),
+            f"{_OWN}seconds": None if self.seconds is None else str(self.seconds),
         }
         return {key: text for key, text in texts.items() if text is not None}
 
@@ -80,8 +86,17 @@ class Description:
             sources=tuple(Digest.parse(text) for text in _parse_list(annotations, "sources")),
             folders=_parse_list(annotations, "folders"),
             environment=_parse_list(annotations, "environment"),
+            memory=_parse_number(annotations, "memory"),
+            seconds=_parse_number(annotations, "seconds"),
             lock=None if lock is None else Digest.parse(lock),
         )
+
+
+def _parse_number(annotations: Mapping[str, str], key: str) -> int | None:
+    text = annotations.get(f"{_OWN}{key}")
+    if text is not None and not re.fullmatch(r"[1-9][0-9]{0,17}", text):
+        raise ArgosyError(f"annotation {_OWN}{key} is not a number: {text[:100]!r}")
+    return None if text is None else int(text)
 
 
 def _list(items: tuple[str, ...]) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from argosy.errors import did_you_mean
+from argosy.model.ceiling import CEILING_KEYS, UNLIMITED, Ceiling, parse_ceiling
 from argosy.model.digest import Digest
 from argosy.model.strict import Table
 
@@ -20,6 +21,7 @@ RULE_KEYS = (
     "pinned",
     "rollback",
     "attestations",
+    "grants",
 )
 _ATTESTATION_KEYS = ("predicate_type", "keys", "threshold", "builders")
 _PATTERN = r"[A-Za-z0-9.:_*\[\]-]+(?:/[a-z0-9._*-]+)*"
@@ -52,7 +54,7 @@ class Rule:
     `signed_within_days` counts only signatures that say when they were made, and not longer ago than this: a registry
     that keeps showing what is long outdated is then found out. `pinned`, where there are any, are the digests of the
     only artifacts that are accepted. `rollback` lets a tag move back to what is older (see argosy/sign/tag_record.py).
-    `attestations` must all be there.
+    `attestations` must all be there. `grants` is the most that a run may be granted.
     """
 
     match: str
@@ -64,6 +66,7 @@ class Rule:
     pinned: tuple[Digest, ...] = ()
     rollback: bool = False
     attestations: tuple[RequiredAttestation, ...] = ()
+    grants: Ceiling = UNLIMITED
 
     def covers(self, repository: str) -> bool:
         return fits(self.match, repository)
@@ -104,6 +107,7 @@ def parse_rule(table: Table, names: Sequence[str]) -> Rule:
         pinned=_pinned(table),
         rollback=table.truth("rollback", False),
         attestations=tuple(_attestation(one, keys, names) for one in table.tables("attestations", _ATTESTATION_KEYS)),
+        grants=parse_ceiling(table.table("grants", CEILING_KEYS)),
     )
 
 

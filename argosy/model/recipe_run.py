@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from argosy.model.quantity import parse_duration, parse_size
 from argosy.model.recipe_build import Program
 from argosy.model.strict import Table
 
@@ -83,10 +84,15 @@ class Folder:
 
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
-    """What the program must be granted: folders and environment variables. Without a grant it has neither."""
+    """What the program must be granted: folders and environment variables. Without a grant it has neither.
+
+    `memory` (bytes of each process) and `seconds` are what its runs usually need; None where it does not say.
+    """
 
     folders: tuple[Folder, ...] = ()
     environment: tuple[str, ...] = ()
+    memory: int | None = None
+    seconds: int | None = None
 
 
 _RUN_KEYS = ("program", "arguments", "ranks", "inputs", "show", "timeout_seconds")
@@ -199,7 +205,7 @@ def _expectation(table: Table) -> Expectation:
 
 def parse_capabilities(recipe: Table) -> Capabilities:
     """The recipe's `[capabilities]` table."""
-    table = recipe.table("capabilities", ("folders", "environment"))
+    table = recipe.table("capabilities", ("folders", "environment", "memory", "time"))
     environment = table.texts("environment", ())
     for position, name in enumerate(environment):
         if not re.fullmatch(_VARIABLE, name):
@@ -210,4 +216,6 @@ def parse_capabilities(recipe: Table) -> Capabilities:
             for entry in table.tables("folders", ("path", "writable"))
         ),
         environment=environment,
+        memory=parse_size(table.text("memory")) if table.has("memory") else None,
+        seconds=parse_duration(table.text("time")) if table.has("time") else None,
     )

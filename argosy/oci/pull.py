@@ -15,6 +15,7 @@ from argosy.errors import ArgosyError
 from argosy.files import resumable_file, sha256_of, whole_file
 from argosy.folders import cache_root
 from argosy.model.artifact import Description
+from argosy.model.ceiling import UNLIMITED, Ceiling
 from argosy.model.content import MODULE_ANNOTATION, Content, check_config, content
 from argosy.model.digest import Digest
 from argosy.model.manifest import INDEX, Index, Manifest
@@ -82,6 +83,8 @@ class VerifiedModule:
     annotations: Mapping[str, str]
     description: Description
     variant: str | None = None
+    ceiling: Ceiling = UNLIMITED
+    """The most that a run of it may be granted, by the policy's rule."""
 
     def read(self) -> bytes:
         """The bytes that were verified. Raises ArgosyError when the file in the cache is not those any more."""
@@ -195,6 +198,7 @@ def pull_verified(
         # Another process has seen something newer in the meantime.
         step = Step(check="rollback", text=refusal, held=False)
         raise untrusted(checked.verdict.and_step(step), reference, trust)
+    rule = trust.policy.rule_for(checked.verdict.identity)
     held = content(manifest, str(reference))
     check_config(small_blob(registry, manifest.config), held, str(reference))
     return VerifiedModule(
@@ -207,6 +211,7 @@ def pull_verified(
         signers=checked.verdict.signers,
         annotations=manifest.annotations,
         description=Description.from_annotations(manifest.annotations),
+        ceiling=rule.grants if rule is not None else UNLIMITED,
     )
 
 

@@ -12,20 +12,19 @@ import contextlib
 import errno
 import fcntl
 import os
-import re
 import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from argosy.errors import ArgosyError, UsageError
+from argosy.errors import ArgosyError
 from argosy.files import lock
+from argosy.model.quantity import parse_size
 from argosy.site import aot_cache, aot_folder
 from argosy.site.cache_contents import RECENT, Stored, contents, leftovers, look, remove, total
 
 LIMIT_VARIABLE = "ARGOSY_CACHE_LIMIT"
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _DAY = 86400.0
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -39,14 +38,6 @@ class Cleaned:
     leftovers: tuple[Path, ...]
     in_use: tuple[Stored, ...]
     left: int
-
-
-def parse_size(text: str) -> int:
-    """Bytes of a size such as `500M`, `2GiB`, `1.5 TB`: units are powers of 1024. Raises UsageError."""
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise UsageError(f"{text!r} is no size", advice="write bytes, or 500M, 2GiB, 1.5T")
-    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
 def configured() -> int | None:

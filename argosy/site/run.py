@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,6 +21,7 @@ from argosy import process
 from argosy.errors import ArgosyError, UsageError
 from argosy.launcher import build, mpi_library
 from argosy.launcher.mpi_library import MpiLibrary
+from argosy.model.ceiling import Ceiling, Request
 from argosy.site.aot_cache import Entry
 
 # Set by process managers in each rank that they start: MPICH and Slurm's PMI-2, PMIx, Open MPI's.
@@ -60,6 +61,28 @@ class Grants:
     """How many processes of the program its job may start by MPI_Comm_spawn."""
     connect: bool = False
     """Whether its job may connect to MPI processes of other jobs."""
+    memory: int | None = None
+    """Bytes that each process's memory may have; None: as many as the module says, at most 4 GiB."""
+    seconds: int | None = None
+    """How long each process may run."""
+
+    def within(self, ceiling: Ceiling) -> Grants:
+        """The same with the ceiling's limits where this has none. Raises ArgosyError naming all that is more."""
+        asked = Request(
+            memory=self.memory,
+            seconds=self.seconds,
+            folders={str(folder.host.resolve()): folder.writable for folder in self.folders},
+            environment=tuple(self.environment),
+            spawn=self.spawn,
+            connect=self.connect,
+        )
+        refusals = ceiling.refusals(asked)
+        if refusals:
+            raise ArgosyError(
+                f"the policy does not let this run be granted {'; '.join(refusals)}",
+                advice="ask for less, or whoever keeps the policy for more; `argosy keys show` says which it is",
+            )
+        return replace(self, memory=self.memory or ceiling.memory, seconds=self.seconds or ceiling.seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +212,10 @@ def _grant_options(grants: Grants) -> list[str]:
         options += ["--env", f"{name}={value}"]
     if grants.spawn:
         options += ["--spawn", str(grants.spawn)]
+    if grants.memory:
+        options += ["--memory", str(grants.memory)]
+    if grants.seconds:
+        options += ["--seconds", str(grants.seconds)]
     return [*options, "--connect"] if grants.connect else options
 
 

@@ -421,3 +421,67 @@ def test_the_cache_is_listed_verified_cleaned_and_carried(desk: Desk) -> None:
     code.write_bytes(code.read_bytes()[:-1])
     wrong = desk.argosy("cache", "verify")
     assert wrong.returncode == 1 and "digest is not the one noted" in wrong.stdout
+
+
+def with_grants(desk: Desk, lines: str) -> Path:
+    """The desk's policy with this table of what runs may be granted, in a folder of its own."""
+    policy = desk.home / "settings/argosy/policy.toml"
+    text = policy.read_text()
+    first, rest = text.split("[[repositories]]", 1)
+    head, *others = rest.split("[[repositories]]")
+    limited = policy.with_name("limited.toml")
+    limited.write_text(
+        first
+        + "[[repositories]]"
+        + head
+        + "[repositories.grants]\n"
+        + lines
+        + "\n"
+        + "".join(f"[[repositories]]{one}" for one in others)
+    )
+    return limited
+
+
+def test_a_run_that_asks_for_more_than_the_policy_grants_does_not_start(desk: Desk) -> None:
+    desk.done("push", desk.put("tiny", guests.say("hi\n")), "oci:layout:tiny")
+    (desk.home / "data").mkdir()
+    policy = with_grants(desk, f'memory = "1MiB"\ntime = "1h"\nread = ["{desk.home.resolve()}/data"]\nwrite = []')
+    words = ("--policy", policy, "oci:layout:tiny")
+    assert desk.argosy("run", "--read-only", "data", *words).stdout == "hi\n"
+    for options, said in (
+        (("--memory", "2MiB"), "bytes of memory"),
+        (("--wall-time", "2h"), "7200 seconds"),
+        (("--dir", "data"), "data to write"),
+        (("--read-only", "."), "to read"),
+    ):
+        refused = desk.argosy("run", *options, *words)
+        assert (refused.returncode, refused.stdout) == (1, "") and said in refused.stderr
+    granted = json.loads(desk.done("run", "--explain", "--json", "--read-only", "data", *words))["granted"]
+    assert (granted["memory"], granted["seconds"], granted["network"]) == (1 << 20, 3600, False)
+
+
+def test_explain_says_what_is_asked_for_and_not_granted(desk: Desk) -> None:
+    recipe = desk.home / "tiny"
+    recipe.mkdir()
+    (recipe / "tiny.c").write_text("int main(void) { return 0; }\n")
+    (recipe / "recipe.toml").write_text(
+        'name = "tiny"\nversion = "1"\nlicence = "MIT"\ndescription = "asks for things"\nmpi = false\n'
+        '[[source]]\nfolder = "."\n[build]\nkind = "sources"\nsources = ["tiny.c"]\n[[program]]\nname = "tiny"\n[run]\n'
+        '[capabilities]\nfolders = [{ path = "/mesh" }, { path = ".", writable = true }]\nenvironment = ["LANG"]\n'
+        'memory = "3GiB"\ntime = "2h"\n'
+    )
+    desk.done("push", "--recipe", recipe, desk.put("tiny", guests.say("hi\n")), "oci:layout:tiny")
+    told = desk.done("run", "--explain", "--memory", "2GiB", "--dir", ".", "oci:layout:tiny")
+    assert "as '.', read and write" in told and "2 GiB in each process" in told and "network" in told
+    asked = json.loads(desk.done("run", "--explain", "--json", "--memory", "2GiB", "--dir", ".", "oci:layout:tiny"))
+    assert asked["asks"] == {
+        "folders": ["/mesh:ro", "."],
+        "variables": ["LANG"],
+        "memory": ["3 GiB"],
+        "time": ["7200 seconds"],
+    }
+    assert asked["not_granted"] == [
+        "the folder /mesh: --read-only HOST::/mesh",
+        "the variable LANG: --env LANG",
+        "3 GiB of memory",
+    ]

@@ -33,7 +33,7 @@ STRUCTURES = (
     "wasmtime_val_raw",
 )
 SIZES = {"bool": 1, "uint8_t": 1, "wasm_valkind_t": 1, "wasm_externkind_t": 1, "uint32_t": 4, "int": 4}
-SIZES |= {"size_t": 8, "uint64_t": 8}
+SIZES |= {"size_t": 8, "uint64_t": 8, "int64_t": 8}
 
 
 def split(parameters: str) -> list[str]:

@@ -15,7 +15,7 @@ import cache_kills
 import guests
 import pytest
 
-from argosy.errors import ArgosyError, UsageError
+from argosy.errors import ArgosyError
 from argosy.launcher import build
 from argosy.model.digest import Digest
 from argosy.sign.keys import PrivateKey, generate, load_private
@@ -128,19 +128,6 @@ def test_a_limit_makes_room_after_each_compilation(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("ARGOSY_CACHE_LIMIT", str(size_of(*entries)))
     new = compiled(tmp_path, "one more", age=0)
     assert new.path.exists() and not entries[0].path.exists() and entries[2].path.exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "count"), [("1000", 1000), ("2K", 2048), ("1.5 MiB", 3 << 19), ("2g", 2 << 30), ("1TB", 1 << 40)]
-)
-def test_sizes_are_read_as_people_write_them(text: str, count: int) -> None:
-    assert cache_limit.parse_size(text) == count
-
-
-def test_what_is_no_size_is_refused() -> None:
-    for text in ("", "much", "-1G", "1 parsec"):
-        with pytest.raises(UsageError, match="no size"):
-            cache_limit.parse_size(text)
 
 
 def test_broken_entries_and_what_killed_processes_left_are_removed(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "limits.h"
+
 enum { PIECE = 500 };
 
 static const struct options *granted;
@@ -196,9 +198,15 @@ static void add_absolute(struct words *words, const char *path) {
     free(whole);
 }
 
+static void add_number(struct words *words, const char *option, int64_t value) {
+    char number[32];
+    snprintf(number, sizeof number, "%lld", (long long)value);
+    add(words, option);
+    add(words, number);
+}
+
 char **guest_again(const char *name, const char *const *arguments, const char *folder, int64_t spawn) {
     struct words words = {calloc(1, sizeof(char *)), 0};
-    char number[32];
     const char *start = folder == NULL ? "" : folder_name(folder);
     add_piece(&words, "--again", 7);
     for (size_t i = 0; i < granted->folder_count; i++) {
@@ -224,13 +232,17 @@ char **guest_again(const char *name, const char *const *arguments, const char *f
     if (granted->connect) {
         add(&words, "--connect");
     }
+    if (granted->memory > 0) {
+        add_number(&words, "--memory", granted->memory);
+    }
+    if (limits_seconds_left() > 0) {
+        add_number(&words, "--seconds", limits_seconds_left());
+    }
     for (size_t i = 1; i < granted->module_count; i++) { /* it may start on a node with another CPU */
         add(&words, "--or-else");
         add_absolute(&words, granted->modules[i]);
     }
-    snprintf(number, sizeof number, "%lld", (long long)spawn);
-    add(&words, "--spawn");
-    add(&words, number);
+    add_number(&words, "--spawn", spawn);
     add(&words, "--argv0");
     add(&words, name);
     add(&words, "--");

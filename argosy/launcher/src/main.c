@@ -12,6 +12,7 @@
 #include "again.h"
 #include "engine_settings.h"
 #include "launch.h"
+#include "limits.h"
 #include "report.h"
 #include "wasi.h"
 
@@ -70,7 +71,8 @@ int main(int argc, char **argv) {
     options_parse(&options, argc, argv);
     wasm_engine_t *engine = make_engine();
     wasmtime_module_t *module = module_load(engine, &options);
-    wasmtime_context_t *context = wasmtime_store_context(wasmtime_store_new(engine, NULL, NULL));
+    wasmtime_store_t *store = wasmtime_store_new(engine, NULL, NULL);
+    wasmtime_context_t *context = wasmtime_store_context(store);
     wasmtime_linker_t *linker = wasmtime_linker_new(engine);
     const struct mpi_glue *glue = link_imports(linker, context, &options, module);
     if (options.check) {
@@ -84,10 +86,13 @@ int main(int argc, char **argv) {
     }
     paths_grant(&options);
     again_remember(&options);
+    limits_set(&options, store);
     report_set_glue(glue, options.again);
     wasmtime_error_t *error = wasmtime_linker_instantiate(linker, context, module, &instance, &trap);
     if (error != NULL) {
-        refuse_error("cannot make room for the guest (it reserves 4 GiB of addresses, see ulimit -v)", error);
+        refuse_error(options.memory > 0 ? "cannot make room for the guest within the memory that it is granted"
+                                        : "cannot make room for the guest (it reserves 4 GiB of addresses, see ulimit -v)",
+                     error);
     }
     report_outcome(NULL, trap, "the module's start function");
     wasmtime_func_t start = find_start(context, &instance, options.module);

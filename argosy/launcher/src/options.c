@@ -9,7 +9,7 @@
 
 #include "again.h"
 
-enum { MOST_PROCESSES = 1000000 };
+static const int64_t most_processes = 1000000, most_bytes = INT64_C(1) << 32, most_seconds = INT64_C(1) << 31;
 
 static const char usage[] =
     "usage: argosy-launch [OPTION]... APP.cwasm [ARGUMENT]...\n"
@@ -22,6 +22,8 @@ static const char usage[] =
     "  --mpi-library FILE          the MPI library, of a launcher that was built for every one with the MPI ABI\n"
     "  --wasi=argosy|wasmtime      whose WASI the guest gets (default: argosy, this launcher's own)\n"
     "  --spawn N                   the job may start N more processes of this module (default: 0)\n"
+    "  --memory BYTES              the guest's memory may have so many bytes, and no more\n"
+    "  --seconds N                 end after so many seconds, with status 124\n"
     "  --connect                   the job may connect to MPI processes of other jobs\n"
     "  --trace-mpi FOLDER          write each rank's calls of MPI, with times and bytes, to a file there\n"
     "  --check                     only check that this node has all that APP imports\n";
@@ -91,12 +93,12 @@ static char *value_of(const char *name, int argc, char **argv, int *index) {
     return argv[++*index];
 }
 
-static int64_t processes(const char *text) {
+static int64_t number(const char *option, const char *text, int64_t most) {
     char *end = NULL;
     errno = 0;
     long long value = strtoll(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || value > MOST_PROCESSES) {
-        misuse("--spawn takes a number of processes up to %d, not '%s'", MOST_PROCESSES, text);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || value > most) {
+        misuse("%s takes a number up to %lld, not '%s'", option, (long long)most, text);
     }
     return value;
 }
@@ -145,7 +147,11 @@ void options_parse(struct options *options, int argc, char **argv) {
                 misuse("--wasi is 'argosy' or 'wasmtime', not '%s'", value);
             }
         } else if ((value = value_of("--spawn", argc, argv, &index)) != NULL) {
-            options->spawn = processes(value);
+            options->spawn = number("--spawn", value, most_processes);
+        } else if ((value = value_of("--memory", argc, argv, &index)) != NULL) {
+            options->memory = number("--memory", value, most_bytes);
+        } else if ((value = value_of("--seconds", argc, argv, &index)) != NULL) {
+            options->seconds = number("--seconds", value, most_seconds);
         } else if (strcmp(argv[index], "--connect") == 0) {
             options->connect = true;
         } else if (strcmp(argv[index], "--check") == 0) {

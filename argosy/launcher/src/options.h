@@ -32,6 +32,8 @@ struct options {
     const char *mpi_library; /* file of the MPI library to use; NULL: as the glue itself finds it */
     bool wasmtime_wasi; /* wasmtime's WASI instead of the launcher's own */
     int64_t spawn;      /* how many processes the job may start */
+    int64_t memory;     /* bytes that the guest's memory may have; 0: as many as the module says */
+    int64_t seconds;    /* how long this process may run; 0: for ever */
     bool connect;       /* it may connect to processes of other jobs */
     bool again;         /* a process like this one has started it: MPI_Comm_spawn */
     const char *trace; /* the folder that each rank writes what it called of MPI to; NULL: not traced */

@@ -205,6 +205,8 @@ void wasmtime_module_imports(const wasmtime_module_t *module, wasm_importtype_ve
 /* Stores and WASI. wasmtime_context_set_wasi takes the wasi config over. */
 wasmtime_store_t *wasmtime_store_new(wasm_engine_t *engine, void *data, void (*finalizer)(void *));
 void wasmtime_store_delete(wasmtime_store_t *store);
+void wasmtime_store_limiter(wasmtime_store_t *store, int64_t memory_size, int64_t table_elements, int64_t instances,
+                            int64_t tables, int64_t memories);
 wasmtime_context_t *wasmtime_store_context(wasmtime_store_t *store);
 wasmtime_context_t *wasmtime_caller_context(wasmtime_caller_t *caller);
 wasmtime_error_t *wasmtime_context_set_wasi(wasmtime_context_t *context, wasi_config_t *wasi);
