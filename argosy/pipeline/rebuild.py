@@ -166,7 +166,10 @@ def _recipes(registry: Registry, planned: Plan) -> bytes:
 
 
 def _check(known: Mapping[str, Recipe], locks: Mapping[str, Lock], planned: Plan) -> None:
-    """Raises ArgosyError unless each lock's recipe is there as it was."""
+    """Raises ArgosyError unless each lock's recipe is there as it was, and each recipe that is needed has a lock."""
+    for recipe in recipes.order(known, [planned.provenance.lock.recipe]):
+        if recipe.name not in locks:
+            raise ArgosyError(f"{planned.reference}: its provenance has no lock of {recipe.name}, which it requires")
     for name, lock in locks.items():
         if name not in known or recipes.digest(known[name]) != lock.recipe_digest:
             raise ArgosyError(

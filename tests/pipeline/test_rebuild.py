@@ -166,6 +166,16 @@ def test_recipes_that_are_gone_are_named(own: Yard, tmp_path: Path) -> None:
         rebuild.rebuild(registry, planned, tmp_path / "again")
 
 
+def test_a_recipe_without_a_lock_is_named(own: Yard, tmp_path: Path) -> None:
+    reference = f"oci:{tmp_path / 'layout'}:ranks"
+    own.publish("ranks", reference)
+    place, registry = opened(reference)
+    planned = rebuild.plan(registry, place, own.trust())
+    forged = replace(planned, provenance=replace(planned.provenance, required={}))
+    with pytest.raises(ArgosyError, match="no lock of twice"):
+        rebuild.rebuild(registry, forged, tmp_path / "again")
+
+
 def test_a_toolchain_and_a_source_that_are_not_to_be_had_are_named(own: Yard, tmp_path: Path) -> None:
     reference = f"oci:{tmp_path / 'layout'}:alone"
     own.publish("alone", reference)
