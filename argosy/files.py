@@ -29,6 +29,16 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def begin_writing_out(file: IO[bytes], start: int, end: int) -> None:
+    """Let the disk begin with these bytes of the file, so that little is left when the whole is to reach it.
+
+    What is no file on a disk is left as it is. (The advice starts the writing of what is dirty, and waits for nothing.)
+    """
+    with contextlib.suppress(OSError):  # io.UnsupportedOperation is one
+        file.flush()
+        os.posix_fadvise(file.fileno(), start, end - start, os.POSIX_FADV_DONTNEED)
+
+
 def distrust(status: os.stat_result) -> str:
     """Why someone else may have made or changed the file or folder of this status; empty when only this user or root
     can have. What holds native code must pass this before it is run."""

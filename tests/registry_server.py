@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,11 +71,16 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def registry_server(folder: Path, *, kind: Kind = DOCKER_REGISTRY, passwords: bool = False) -> Iterator[RegistryServer]:
-    """Start the server, docker-registry with the repository's own configuration, and stop it at the end."""
+def registry_server(
+    folder: Path, *, kind: Kind = DOCKER_REGISTRY, passwords: bool = False, settings: Mapping[str, str] | None = None
+) -> Iterator[RegistryServer]:
+    """Start the server, docker-registry with the repository's own configuration, and stop it at the end.
+
+    Its log is `folder`/log. `settings` are environment variables of docker-registry's.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     host = f"127.0.0.1:{free_port()}"
-    environment = dict(os.environ)
+    environment = {**os.environ, **(settings or {})}
     if kind == CRANE:
         (folder / "storage").mkdir(exist_ok=True)
         command = [crane(), "registry", "serve", "--address", host, "--disk", folder / "storage"]

@@ -81,10 +81,11 @@ def _pull(options: argparse.Namespace) -> int:
     module = verified(options, options.reference)
     path: Path = module.path
     if options.output is not None:
-        from argosy.files import write_whole
+        from argosy.files import whole_file
 
         path = options.output
-        write_whole(path, module.read())
+        with whole_file(path) as file:
+            module.copy_to(file)
     if options.json:
         print_json(
             {

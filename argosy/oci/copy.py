@@ -16,7 +16,6 @@ from argosy.model.manifest import INDEX, MANIFEST, Descriptor, Index, Manifest
 from argosy.oci.layout import Layout
 from argosy.oci.merge import merge
 from argosy.oci.registry import Advance, NotFoundError, Registry, StoredManifest
-from argosy.oci.remote import Remote
 from argosy.progress import progress
 from argosy.sign import cosign
 
@@ -117,11 +116,18 @@ class _Copy:
             if isinstance(self._source, Layout) and self._source.has_blob(blob):
                 advance(blob.size)
                 self._target.put_blob(blob, self._source.blob_path(blob), advance)
+            elif isinstance(self._target, Layout):
+                advance(blob.size)
+                self._target.fetch_blob(blob, self._source, advance)
             else:
                 self._through_a_file(blob, advance)
 
     def _mounted(self, blob: Descriptor) -> bool:
         source, target = self._source, self._target
+        if isinstance(source, Layout) or isinstance(target, Layout):
+            return False
+        from argosy.oci.remote import Remote
+
         return (
             isinstance(source, Remote)
             and isinstance(target, Remote)

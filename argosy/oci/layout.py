@@ -15,11 +15,19 @@ from pathlib import Path
 from typing import IO
 
 from argosy.errors import ArgosyError
-from argosy.files import lock, sha256_of, whole_file, write_whole
+from argosy.files import lock, resumable_file, sha256_of, whole_file, write_whole
 from argosy.model import strict_json
 from argosy.model.digest import Digest
 from argosy.model.manifest import INDEX, MANIFEST, REF_NAME, Descriptor, Index, Manifest, declared_media_type
-from argosy.oci.registry import Advance, NotFoundError, StoredManifest, check_manifest_digest, copy_checked, open_source
+from argosy.oci.registry import (
+    Advance,
+    NotFoundError,
+    Registry,
+    StoredManifest,
+    check_manifest_digest,
+    copy_checked,
+    open_source,
+)
 from argosy.sign.cosign import is_companion_tag
 
 _LAYOUT = strict_json.write({"imageLayoutVersion": "1.0.0"})
@@ -70,6 +78,12 @@ class Layout:
         place = "the artifact" if isinstance(source, bytes) else str(source)
         with open_source(source) as opened, whole_file(path) as file:
             copy_checked(iter(lambda: opened.read(_CHUNK), b""), descriptor, file, advance, place)
+
+    def fetch_blob(self, descriptor: Descriptor, source: Registry, advance: Advance) -> None:
+        """Store a blob that `source` has; of one that breaks off, what came is there for the next time."""
+        self._prepare()
+        with resumable_file(self._blob_path(descriptor.digest)) as file:
+            source.blob(descriptor, file, advance)
 
     def put_manifest(self, data: bytes, media_type: str, tag: str | None) -> Descriptor:
         entry = Descriptor(media_type=media_type, digest=Digest.of(data), size=len(data))
@@ -124,8 +138,10 @@ class Layout:
         with self._changing() as index, self._reachable():
             kept = self._reached(index)
             for path in sorted((self.path / "blobs").glob("*/*")):
-                if not path.name.startswith(".") and path.name not in kept and path.stat().st_mtime <= newest:
-                    path.unlink()
+                if path.name in kept or path.stat().st_mtime > newest:
+                    continue
+                path.unlink()
+                if not path.name.startswith("."):  # what a writer left that was killed
                     removed.append(Digest(algorithm=path.parent.name, hex=path.name))
         return removed
 

@@ -7,9 +7,12 @@ layer fetched, hashed on its way into the cache.
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from argosy.errors import ArgosyError
 from argosy.files import resumable_file, sha256_of, whole_file
@@ -31,6 +34,8 @@ from argosy.sign.tag_record import Seen, TagRecord
 from argosy.sign.trust import Trust
 from argosy.sign.verdict import Step, Verdict
 from argosy.sign.verify import verify
+
+_PIECE = 1 << 20
 
 
 class UntrustedError(ArgosyError):
@@ -88,10 +93,22 @@ class VerifiedModule:
 
     def read(self) -> bytes:
         """The bytes that were verified. Raises ArgosyError when the file in the cache is not those any more."""
-        data = self.path.read_bytes()
-        if Digest.of(data) != self.digest:
+        file = io.BytesIO()
+        self.copy_to(file)
+        return file.getvalue()
+
+    def copy_to(self, file: IO[bytes]) -> None:
+        """Write the bytes that were verified, of which few are in memory at a time.
+
+        Raises ArgosyError when the file in the cache is not those any more; what is in `file` is then worth nothing.
+        """
+        digest = hashlib.sha256()
+        with self.path.open("rb") as source:
+            while piece := source.read(_PIECE):
+                digest.update(piece)
+                file.write(piece)
+        if digest.hexdigest() != self.digest.hex:
             raise ArgosyError(f"{self.path} was changed after it had been verified", advice="pull it again")
-        return data
 
     @property
     def numerics(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -11,12 +10,15 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from argosy.errors import ArgosyError
+from argosy.files import begin_writing_out
 from argosy.model.digest import Digest
 from argosy.model.manifest import Descriptor
 from argosy.model.strict_json import LARGEST_DOCUMENT
+from argosy.oci.hashing import ParallelHash
 
 Advance = Callable[[int], object]
 _CHUNK = 1 << 20
+_WRITE_OUT = 32 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +113,8 @@ class Intake:
         self.descriptor = descriptor
         self.size = 0
         self._file, self._advance, self._place = file, advance, place
-        self._digest = hashlib.sha256()
+        self._begun = 0  # so many bytes are on their way to the disk
+        self._digest = ParallelHash()
 
     @property
     def missing(self) -> int:
@@ -125,7 +128,7 @@ class Intake:
             self.size += len(piece)
             if self.size > self.descriptor.size:
                 self.size = 0
-                self._digest = hashlib.sha256()
+                self._digest = ParallelHash()
                 self._file.seek(0)
                 self._file.truncate()
                 break
@@ -138,8 +141,8 @@ class Intake:
         self._file.seek(0)
         self._file.truncate()
         self._advance(-self.size)
-        self.size = 0
-        self._digest = hashlib.sha256()
+        self.size = self._begun = 0
+        self._digest = ParallelHash()
 
     def take(self, piece: bytes) -> None:
         """Write some more. Raises ArgosyError when that is more than the whole."""
@@ -152,6 +155,9 @@ class Intake:
         self._digest.update(piece)
         self._file.write(piece)
         self._advance(len(piece))
+        if self.size - self._begun >= _WRITE_OUT:
+            begin_writing_out(self._file, self._begun, self.size)
+            self._begun = self.size
 
     def is_right(self) -> bool:
         """Whether all bytes came and have the digest."""

@@ -12,6 +12,7 @@ import io
 import ipaddress
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
@@ -62,6 +63,16 @@ class BusyError(ArgosyError):
         self.after = after
 
 
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Sends bodies in pieces of a useful size: the HTTP library's own are 16 KiB."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options, blocksize=_PIECE)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        return super().proxy_manager_for(proxy, **options, blocksize=_PIECE)
+
+
 class Transport:
     """Requests to one registry (`host[:port]`), which keep its session's token.
 
@@ -78,6 +89,8 @@ class Transport:
         self._certificates = certificates.find(host)
         self._authorization: str | None = None
         self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, _Adapter())
         self._session.headers.update({"User-Agent": "argosy", "Accept-Encoding": "identity"})
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
 

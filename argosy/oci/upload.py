@@ -26,7 +26,8 @@ from argosy.oci.registry import Advance, NotFoundError, open_source
 from argosy.oci.transport import Body, BusyError, Transport, UnreachableError
 from argosy.oci.upload_session import UploadSession
 
-WHOLE = 16 << 20  # bytes: a larger blob is sent in chunks of this size
+WHOLE = 16 << 20  # bytes: a larger blob is sent in chunks
+CHUNK = 64 << 20  # of this size, which is not to be more than a proxy can hold
 _LARGEST_CHUNK = 1 << 30
 _BYTES = {"Content-Type": "application/octet-stream"}
 _RANGE = re.compile(r"(?:bytes=)?0-(\d{1,19})")
@@ -84,7 +85,7 @@ class _Upload:
                     furthest = place.start
                     patience.progressed()
                 self._show(place.start)
-                url = place.url if self._is_large(place) else None
+                url = place.url if self._is_large() else None
                 place = self._send(place)
                 if place is None:
                     break
@@ -98,12 +99,12 @@ class _Upload:
     def _begin(self) -> _Place:
         url = f"/v2/{self._repository}/blobs/uploads/"
         with self._transport.send("POST", url, action=self._action, expected={202}) as response:
-            place = _Place(url=_location(self._transport, response, self._transport.base), start=0, chunk=WHOLE)
+            url = _location(self._transport, response, self._transport.base)
             least = response.headers.get("OCI-Chunk-Min-Length", "")
-        chunk = max(WHOLE, int(least) if least.isdecimal() and len(least) < 12 else 0)
+        chunk = max(CHUNK, int(least) if least.isdecimal() and len(least) < 12 else 0)
         if chunk > _LARGEST_CHUNK:
             raise ArgosyError(f"cannot {self._action}: it asks for chunks of {chunk} bytes")
-        return _Place(url=place.url, start=0, chunk=chunk)
+        return _Place(url=url, start=0, chunk=chunk)
 
     def _ask_where(self, url: str) -> _Place | None:
         """How far an upload that broke off came; None when the registry does not know it any more, or does not say."""
@@ -117,7 +118,7 @@ class _Upload:
             return None
         # Servers say 0-0 both for one byte and for none; a start at a byte that they have is answered by 416.
         have = 0 if told is None or told[1] == "0" else int(told[1]) + 1
-        return _Place(url=url, start=have, chunk=WHOLE) if have <= self._descriptor.size else None
+        return _Place(url=url, start=have, chunk=CHUNK) if have <= self._descriptor.size else None
 
     def _send(self, place: _Place) -> _Place | None:
         """Send one chunk, or the last one and the digest. What is to be sent next; None when everything is stored."""
@@ -128,7 +129,7 @@ class _Upload:
 
     def _send_some(self, place: _Place) -> _Place | None:
         rest = self._descriptor.size - place.start
-        if rest > 0 and self._is_large(place):
+        if rest > 0 and self._is_large():
             return self._send_chunk(place, min(place.chunk, rest))
         target = f"{place.url}{'&' if '?' in place.url else '?'}digest={self._descriptor.digest}"
         headers = {**_BYTES, "Content-Length": str(rest)}
@@ -163,8 +164,8 @@ class _Upload:
         self._session.save(url)
         return _Place(url=url, start=end, chunk=place.chunk)
 
-    def _is_large(self, place: _Place) -> bool:
-        return self._descriptor.size > place.chunk
+    def _is_large(self) -> bool:
+        return self._descriptor.size > WHOLE
 
     def _is_stored(self) -> bool:
         url = f"/v2/{self._repository}/blobs/{self._descriptor.digest}"

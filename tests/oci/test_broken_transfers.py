@@ -55,6 +55,7 @@ def offsets(count: int, seed: int) -> list[int]:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ARGOSY_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(upload, "WHOLE", CHUNK)
+    monkeypatch.setattr(upload, "CHUNK", CHUNK)
     return tmp_path / "cache"
 
 

@@ -46,6 +46,7 @@ def test_a_large_blob_goes_up_in_chunks_and_comes_down_whole(
     open_server: RegistryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upload, "WHOLE", 100_000)
+    monkeypatch.setattr(upload, "CHUNK", 100_000)
     registry = place(open_server, "large")
     seen: list[int] = []
     for size in (99_999, 100_000, 100_001, 250_000, 300_000):
@@ -181,6 +182,7 @@ def test_a_registry_that_dies_in_a_push_is_told_and_the_push_can_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upload, "WHOLE", 100_000)
+    monkeypatch.setattr(upload, "CHUNK", 100_000)
     packed = artifact(tmp_path, cargo=os.urandom(1_000_000))
     with registry_server(tmp_path / "registry") as server:
         registry = place(server, "argo")

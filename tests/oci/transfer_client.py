@@ -29,7 +29,7 @@ def _work(way: str, reference: str, path: str, digest: str, size: int, chunk: in
     import os
 
     os.environ["ARGOSY_CACHE"] = cache
-    upload.WHOLE = chunk
+    upload.WHOLE = upload.CHUNK = chunk
     registry = open_registry(Reference.parse(reference), patience=10)
     blob = Descriptor(media_type="application/wasm", digest=Digest.parse(digest), size=size)
     if way == "up":
