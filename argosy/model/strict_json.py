@@ -11,16 +11,19 @@ from argosy.errors import ArgosyError
 JsonObject = dict[str, object]
 
 LARGEST_DOCUMENT = 4 << 20  # bytes; what registries themselves accept for a manifest
+_MOST_VALUES = 400_000  # each takes up to 100 bytes in memory, where it took two in the document
 
 
 def read(data: bytes, what: str, *, limit: int = LARGEST_DOCUMENT) -> JsonObject:
     """The JSON object in `data`; `what` names it in errors.
 
-    Raises ArgosyError when it is larger than `limit` bytes, not UTF-8, not JSON, too deep, has a key twice in one
-    object, holds NaN or Infinity, or is not an object.
+    Raises ArgosyError when it is larger than `limit` bytes, holds very many values, is not UTF-8, not JSON, too deep,
+    has a key twice in one object, holds NaN or Infinity, or is not an object.
     """
     if len(data) > limit:
         raise ArgosyError(f"{what} is {len(data)} bytes long; at most {limit} are accepted")
+    if sum(data.count(mark) for mark in b",[{") > _MOST_VALUES:
+        raise ArgosyError(f"{what} holds more than {_MOST_VALUES} values, which is too much to be genuine")
     try:
         value: object = json.loads(data.decode(), object_pairs_hook=_object, parse_constant=_constant)
     except RecursionError:

@@ -12,7 +12,6 @@ import io
 import ipaddress
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
@@ -23,6 +22,7 @@ from argosy.model import strict_json
 from argosy.oci import certificates, challenge, credentials
 from argosy.oci.challenge import Challenge, origin
 from argosy.oci.credentials import Credentials
+from argosy.oci.paced import PacedAdapter
 from argosy.oci.patience import Patience
 from argosy.oci.registry import NotFoundError
 
@@ -37,10 +37,6 @@ _PIECE = 1 << 18
 
 # Opens the request's body afresh, for each time that it is sent.
 Body = Callable[[], bytes | io.RawIOBase]
-
-
-# Fewer bytes than this in this many seconds: a server that means to hold its client up, or as good as one.
-_SLOWEST, _SLOW_SECONDS = 16384, 30.0
 
 
 class UnreachableError(ArgosyError):
@@ -63,16 +59,6 @@ class BusyError(ArgosyError):
         self.after = after
 
 
-class _Adapter(requests.adapters.HTTPAdapter):
-    """Sends bodies in pieces of a useful size: the HTTP library's own are 16 KiB."""
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options, blocksize=_PIECE)
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        return super().proxy_manager_for(proxy, **options, blocksize=_PIECE)
-
-
 class Transport:
     """Requests to one registry (`host[:port]`), which keep its session's token.
 
@@ -90,7 +76,7 @@ class Transport:
         self._authorization: str | None = None
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Adapter())
+            self._session.mount(scheme, PacedAdapter())
         self._session.headers.update({"User-Agent": "argosy", "Accept-Encoding": "identity"})
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
 
@@ -148,16 +134,10 @@ class Transport:
 
     def pieces(self, response: requests.Response, *, action: str) -> Iterator[bytes]:
         """A large answer's body, piece by piece. Raises UnreachableError when it breaks off or hardly moves."""
-        begin, came = time.monotonic(), 0
         try:
             # Not iter_content, which waits until it has a whole piece.
             while piece := response.raw.read1(_PIECE, decode_content=False):
                 yield piece
-                came += len(piece)
-                if came >= _SLOWEST:
-                    begin, came = time.monotonic(), 0
-                elif time.monotonic() - begin > _SLOW_SECONDS:
-                    raise UnreachableError(f"cannot {action}: {self.host} hardly sends anything", advice=_AGAIN)
         except urllib3.exceptions.HTTPError as error:
             raise self._unreachable(error, action) from None
 
@@ -331,7 +311,6 @@ def _retry_after(response: requests.Response) -> float | None:
         return None
 
 
-_AGAIN = "try again later"
 _LOGIN = (
     f"set ${credentials.USER_VARIABLE} and ${credentials.PASSWORD_VARIABLE}, or put the host into ~/.docker/config.json"
     " (`argosy login` does)"

@@ -21,12 +21,14 @@ class Asked:
 
 @dataclass(kw_only=True)
 class Answer:
-    """What to send back. `pieces` is sent as it is after `body`, for bodies longer than anybody should read."""
+    """What to send back. `pieces` is sent as it is after `body`, for bodies longer than anybody should read; `raw` is
+    sent instead of everything else, status line and headers too."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     pieces: Iterator[bytes] | None = None
+    raw: Iterator[bytes] | None = None
 
 
 @dataclass(kw_only=True)
@@ -56,6 +58,10 @@ def lying_server(answer: Callable[[Asked], Answer]) -> Iterator[LyingServer]:
             told = server.answer(asked)
             self.close_connection = True
             with contextlib.suppress(OSError):
+                if told.raw is not None:
+                    for piece in told.raw:
+                        self.wfile.write(piece)
+                    return
                 self.send_response(told.status)
                 for name, text in {"Content-Length": str(len(told.body)), **told.headers}.items():
                     self.send_header(name, text)

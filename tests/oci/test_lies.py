@@ -310,8 +310,9 @@ def test_a_netrc_file_is_not_consulted(start: Start, tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("date", [False, True])
-def test_a_busy_registry_is_waited_for_as_long_as_it_asks(start: Start, date: bool) -> None:
-    answers = [Answer(status=429, headers={"Retry-After": formatdate(time.time() + 1.5) if date else "1"})]
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_registry_is_waited_for_as_long_as_it_asks(start: Start, status: int, date: bool) -> None:
+    answers = [Answer(status=status, headers={"Retry-After": formatdate(time.time() + 1.5) if date else "1"})]
     server = start(lambda asked: answers.pop() if answers else Answer(body=b"cargo"))
     begin = time.monotonic()
     assert fetch(registry(server, patience=10)) == b"cargo"
