@@ -24,21 +24,25 @@ USER, PASSWORD = "captain", "ithaca-0451"
 class Kind:
     """A server program, and what it is known to do.
 
-    `referrers`: it has the referrers API. `deletes_tags`: a tag can go without its manifest. `keeps`: blobs that a
-    killed process had taken are there in the next one over the same folder. `continues`: an upload whose connection
-    broke goes on, between two chunks only (`chunk`), at any byte (`byte`), or not at all (empty).
+    `referrers`: it has the referrers API. `mounts`: a blob is shared between repositories. `deletes_tags`: a tag can go
+    without its manifest. `keeps`: blobs that a killed process had taken are there in the next one over the same folder.
+    `continues`: an upload whose connection broke goes on, between two chunks only (`chunk`), at any byte (`byte`), or
+    not at all (empty).
     """
 
     name: str
     referrers: bool
+    mounts: bool
     deletes_tags: bool
     keeps: bool
     continues: str
 
 
-DOCKER_REGISTRY = Kind(name="docker-registry", referrers=False, deletes_tags=False, keeps=True, continues="chunk")
-CRANE = Kind(name="crane", referrers=False, deletes_tags=True, keeps=True, continues="")
-OCISERVER = Kind(name="ociserver", referrers=True, deletes_tags=True, keeps=False, continues="byte")
+DOCKER_REGISTRY = Kind(
+    name="docker-registry", referrers=False, mounts=True, deletes_tags=False, keeps=True, continues="chunk"
+)
+CRANE = Kind(name="crane", referrers=False, mounts=False, deletes_tags=True, keeps=True, continues="")
+OCISERVER = Kind(name="ociserver", referrers=True, mounts=True, deletes_tags=True, keeps=False, continues="byte")
 KINDS = (DOCKER_REGISTRY, CRANE, OCISERVER)
 
 

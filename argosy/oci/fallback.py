@@ -5,7 +5,7 @@ Source: distribution specification 1.1, "Referrers Tag Schema".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from argosy.errors import ArgosyError
@@ -38,16 +38,23 @@ def listed(registry: Registry, digest: Digest) -> list[Descriptor]:
         stored = registry.manifest(referrers_tag(digest))
     except NotFoundError:
         return []
-    entries = _index(stored).manifests
+    return opened(registry, digest, _index(stored).manifests)
+
+
+def opened(registry: Registry, subject: Digest, entries: Collection[Descriptor]) -> list[Descriptor]:
+    """The entries as their manifests have it, without those that do not refer to `subject` or are not there any more.
+
+    Raises ArgosyError where there are more than anybody should open.
+    """
     if len(entries) > MOST_REFERRERS:
-        raise ArgosyError(f"{registry.name}: {len(entries)} manifests refer to {digest}; so many are not read")
+        raise ArgosyError(f"{registry.name}: {len(entries)} manifests refer to {subject}; so many are not read")
     found = []
     for entry in entries:
         try:
             manifest = Manifest.parse(registry.manifest(entry.digest).data)
         except NotFoundError:
             continue
-        if manifest.subject is not None and manifest.subject.digest == digest:
+        if manifest.subject is not None and manifest.subject.digest == subject:
             found.append(referrer(entry, manifest))
     return found
 

@@ -69,7 +69,7 @@ class Registry(Protocol):
         """Store manifests that refer to artifacts and whose blobs are there; listed at once, which costs once."""
 
     def delete(self, selector: str | Digest) -> None:
-        """Remove a tag, or a manifest with every tag that names it; what refers to it stays."""
+        """Remove a tag, or a manifest; what refers to it stays, and in some registries so do the tags that name it."""
 
     def alone(self) -> AbstractContextManager[bool]:
         """Keep other writers of tags away while the block runs; gives whether this place can do that."""

@@ -31,9 +31,10 @@ from argosy.oci.upload import check_stored, upload
 _DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
 _ACCEPT = {"Accept": ", ".join((MANIFEST, INDEX, _DOCKER))}
 _DEFAULT_TAG = "latest"
-_PAGE = 1000
-_MOST_PAGES = 1000
+PAGE = 1000  # tags that are asked for at a time
+_MOST_PAGES, _MOST_TAGS = 1000, 100_000
 _BLOB_UNKNOWN, _BLOB_ATTEMPTS = "MANIFEST_BLOB_UNKNOWN", 5
+_MOUNT_ANSWERS = {201, 202, 400, 404, 405}  # mounted; to be sent after all; not done here, or not there
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _NEXT = re.compile(r'\s*<([^<>\s]+)>\s*;\s*rel="?next"?')
 
@@ -98,7 +99,7 @@ class Remote:
         """
         url = f"/v2/{self.repository}/blobs/uploads/?mount={descriptor.digest}&from={quote(source, safe='')}"
         action = f"mount {descriptor.digest} from {source} in {self.name}"
-        with self.transport.send("POST", url, action=action, expected={201, 202}, body=lambda: b"") as response:
+        with self.transport.send("POST", url, action=action, expected=_MOUNT_ANSWERS, body=lambda: b"") as response:
             if response.status_code == 201:
                 check_stored(response, descriptor.digest, action)
         return response.status_code == 201
@@ -174,15 +175,27 @@ class Remote:
         yield False
 
     def tags(self) -> list[str]:
-        action = f"list the tags of {self.name}"
         found: set[str] = set()
-        for page in self._pages(f"/v2/{self.repository}/tags/list?n={_PAGE}", action):
-            tags = strict_json.read(page, f"{self.name}: the list of tags").get("tags")
-            listed = [] if tags is None else tags
-            if not isinstance(listed, list) or not all(isinstance(tag, str) and _TAG.fullmatch(tag) for tag in listed):
-                raise ArgosyError(f"{self.name} gave a list of tags that are none")
-            found.update(listed)
+        full, last = True, ""
+        # A registry may cut the list off and not say so, by no Link: one that is as long as was asked for may go on.
+        while full:
+            known, full = len(found), False
+            for page in self._pages(f"/v2/{self.repository}/tags/list?n={PAGE}{last}", f"list the tags of {self.name}"):
+                listed = self._tags(page)
+                found.update(listed)
+                full = len(listed) == PAGE
+                if len(found) > _MOST_TAGS:
+                    raise ArgosyError(f"{self.name} has more than {_MOST_TAGS} tags; so many are not read")
+            full = full and len(found) > known
+            last = f"&last={quote(max(found), safe='')}" if found else ""
         return sorted(found)
+
+    def _tags(self, page: bytes) -> list[str]:
+        tags = strict_json.read(page, f"{self.name}: the list of tags").get("tags")
+        listed = [] if tags is None else tags
+        if not isinstance(listed, list) or not all(isinstance(tag, str) and _TAG.fullmatch(tag) for tag in listed):
+            raise ArgosyError(f"{self.name} gave a list of tags that are none")
+        return listed
 
     def referrers(self, digest: Digest, artifact_type: str | None = None) -> list[Descriptor]:
         action = f"list what refers to {digest} in {self.name}"
@@ -192,6 +205,9 @@ class Remote:
                 found += Index.parse(page, what=f"{self.name}: the referrers of {digest}").manifests
         except NotFoundError:
             found = fallback.listed(self, digest)
+        else:
+            bare = [one for one in found if one.artifact_type is None]  # the type is owed, and not always given
+            found = [one for one in found if one.artifact_type is not None] + fallback.opened(self, digest, bare)
         return [one for one in found if artifact_type in (None, one.artifact_type)]
 
     def _pages(self, url: str, action: str) -> Iterator[bytes]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from argosy.errors import ArgosyError
 from argosy.model.digest import Digest
 from argosy.model.manifest import INDEX, Index
 from argosy.model.reference import Reference
@@ -20,44 +23,43 @@ def remove(registry: Registry, reference: Reference) -> list[str | Digest]:
     if reference.digest is None:
         tag = reference.tag or "latest"
         digest = registry.resolve(tag).digest
-        if any(
-            other != tag and not cosign.is_companion_tag(other) and _names(registry, other, digest)
-            for other in registry.tags()
-        ):
+        tags = _names(registry, digest)
+        if any(other != tag for other in tags):
             registry.delete(tag)
             return [tag]
     else:
         digest = reference.digest
         registry.manifest(digest)
-    return _remove_whole(registry, digest, set())
+        tags = _names(registry, digest)
+    return _remove_whole(registry, digest, tags, set())
 
 
-def _remove_whole(registry: Registry, digest: Digest, seen: set[Digest]) -> list[str | Digest]:
+def _remove_whole(registry: Registry, digest: Digest, tags: list[str], seen: set[Digest]) -> list[str | Digest]:
     seen.add(digest)
     removed: list[str | Digest] = []
     stored = registry.manifest(digest)
     members = Index.parse(stored.data).manifests if stored.descriptor.media_type == INDEX else ()
     for entry in registry.referrers(digest):
         if entry.digest not in seen:
-            removed += _remove_whole(registry, entry.digest, seen)
+            removed += _remove_whole(registry, entry.digest, [], seen)
     for tag in (*cosign.companion_tags(digest), referrers_tag(digest)):
         try:
             companion = registry.resolve(tag).digest
         except NotFoundError:
             continue
-        registry.delete(companion)
+        _remove_tagged(registry, companion, [tag])
         removed.append(companion)
-    registry.delete(digest)
+    _remove_tagged(registry, digest, tags)
     removed.append(digest)
     if members:
-        kept = _named(registry)
+        kept = _in_use(registry)
         for entry in members:
             if entry.digest not in seen and entry.digest not in kept:
-                removed += _remove_whole(registry, entry.digest, seen)
+                removed += _remove_whole(registry, entry.digest, [], seen)
     return removed
 
 
-def _named(registry: Registry) -> set[Digest]:
+def _in_use(registry: Registry) -> set[Digest]:
     """What the tags of applications name, and the members of those that are indexes."""
     found: set[Digest] = set()
     for tag in registry.tags():
@@ -73,8 +75,23 @@ def _named(registry: Registry) -> set[Digest]:
     return found
 
 
-def _names(registry: Registry, tag: str, digest: Digest) -> bool:
+def _remove_tagged(registry: Registry, digest: Digest, tags: list[str]) -> None:
+    """Remove a manifest, and the tags of it: for some registries these go with it, for others they stay."""
+    registry.delete(digest)
+    for tag in tags:
+        with contextlib.suppress(ArgosyError):
+            registry.delete(tag)
+        if _named(registry, tag) == digest:
+            raise ArgosyError(f"{registry.name}: {tag} still names {digest}, which was deleted")
+
+
+def _names(registry: Registry, digest: Digest) -> list[str]:
+    """The tags of an artifact."""
+    return [tag for tag in registry.tags() if not cosign.is_companion_tag(tag) and _named(registry, tag) == digest]
+
+
+def _named(registry: Registry, tag: str) -> Digest | None:
     try:
-        return registry.resolve(tag).digest == digest
+        return registry.resolve(tag).digest
     except NotFoundError:
-        return False
+        return None

@@ -20,6 +20,7 @@ from argosy.errors import ArgosyError
 from argosy.model.digest import Digest
 from argosy.model.manifest import INDEX, MANIFEST, Descriptor, Manifest
 from argosy.model.reference import Reference
+from argosy.oci import upload
 from argosy.oci.open import open_registry
 from argosy.oci.push import push
 from argosy.oci.registry import Registry
@@ -256,6 +257,77 @@ def test_a_token_is_got_from_the_registrys_own_realm_and_renewed_when_it_expires
     assert len([one for one in server.asked if one.path.startswith("/token")]) == 1
     valid["token"] = "t2"
     assert fetch(place) == b"cargo"
+
+
+def with_token(server: Callable[[], LyingServer], answer: Callable[[Asked], Answer]) -> Callable[[Asked], Answer]:
+    """Like `answer`, for those alone who have got a token with the password."""
+
+    def guarded(asked: Asked) -> Answer:
+        if asked.path.startswith("/token"):
+            return asks_for_password(asked) or Answer(body=b'{"token":"t0ken"}')
+        if asked.headers.get("Authorization") != "Bearer t0ken":
+            return bearer(f"http://{server().host}/token")
+        return answer(asked)
+
+    return guarded
+
+
+def test_a_token_goes_to_no_foreign_host(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by a redirect, nor by an upload in chunks, nor by the next process that goes on with it."""
+    monkeypatch.setattr(upload, "WHOLE", 2)
+    monkeypatch.setattr(upload, "CHUNK", 2)
+    monkeypatch.setenv("ARGOSY_CACHE", str(tmp_path))
+    statuses = {"GET": 200, "PATCH": 202, "PUT": 201}
+    foreign = start(lambda asked: Answer(status=statuses[asked.method], body=b"cargo", headers={"Location": "/more"}))
+
+    def answer(asked: Asked) -> Answer:
+        if asked.method == "HEAD":
+            return Answer(status=404)
+        location = {"Location": f"http://{foreign.host}/storage"}
+        return Answer(status=202 if asked.method == "POST" else 307, headers=location)
+
+    server = start(with_token(lambda: server, answer))
+    assert fetch(registry(server)) == b"cargo"
+    registry(server).put_blob(BLOB, b"cargo", lambda amount: None)
+    assert [one.method for one in foreign.asked] == ["GET", "PATCH", "PATCH", "PATCH", "PUT"]
+    assert server.saw("t0ken") and server.saw(BASIC)
+    assert not foreign.saw("Authorization") and not foreign.saw("t0ken") and not foreign.saw(PASSWORD)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and foreign.host in path.read_text()]
+
+
+def test_a_token_that_expires_in_a_download_is_renewed_for_the_rest(start: Start) -> None:
+    valid = ["t1"]
+
+    def answer(asked: Asked) -> Answer:
+        if asked.path.startswith("/token"):
+            return Answer(body=json.dumps({"token": valid[0]}).encode())
+        if asked.headers.get("Authorization") != f"Bearer {valid[0]}":
+            return bearer(f"http://{server.host}/token")
+        if "Range" not in asked.headers:
+            valid[0] = "t2"
+            return Answer(headers={"Content-Length": "5"}, body=b"ca")
+        return Answer(status=206, headers={"Content-Range": "bytes 2-4/5"}, body=b"rgo")
+
+    server = start(answer)
+    assert fetch(registry(server, patience=5)) == b"cargo"
+    assert [one.headers.get("Range") for one in server.asked if "/blobs/" in one.path] == [
+        None,
+        None,
+        "bytes=2-4",
+        "bytes=2-4",
+    ]
+
+
+def test_a_manifest_whose_201_is_lost_is_stored_once_more(start: Start, tmp_path: Path) -> None:
+    stored: list[bytes] = []
+
+    def answer(asked: Asked) -> Answer:
+        stored.append(asked.body)
+        return answer_nothing() if len(stored) == 1 else Answer(status=201)
+
+    packed = artifact(tmp_path)
+    registry(start(answer), patience=5).put_manifest(packed.manifest, MANIFEST, "1.0")
+    assert stored == [packed.manifest] * 2
 
 
 def test_a_foreign_token_server_is_asked_without_credentials(start: Start) -> None:
