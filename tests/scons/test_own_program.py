@@ -15,6 +15,7 @@ from argosy.model.reference import Reference
 from argosy.model.wasm import read
 from argosy.oci.open import open_registry
 from argosy.oci.pull import pull_verified
+from argosy.pipeline import rebuild
 from argosy.sign.keys import load_public
 from argosy.sign.trust import load_trust, write_policy
 
@@ -79,6 +80,32 @@ def test_it_is_signed_and_published_so_that_a_policy_accepts_it(own: Project, tm
     module = pull_verified(open_registry(reference), reference, trust, cache=tmp_path / "cache")
     assert module.path.read_bytes() == (own.folder / "app.wasm").read_bytes()
     assert (module.identity, module.signers) == ("layout/app", ("me",))
+
+
+def test_it_has_provenance_by_which_anyone_builds_it_again(own: Project, tmp_path: Path) -> None:
+    own.write("app.c", (own.folder / "app.c").read_text() + 'const char *where(void) { return __FILE__ "é"; }\n')
+    own.write("include/unused.h", "")
+    own.write(
+        "SConstruct",
+        SCONSTRUCT.replace(
+            "mpi=True,", "mpi=True, flags=['-fno-builtin'], defines=['TEXT=\"a \\\\ b\"'], link=['-Wl,--export=where'],"
+        ),
+    )
+    assert "built by https://ci.example/1" in own.scons("publish", "BUILDER=https://ci.example/1")
+    built = (own.folder / "app.wasm").read_bytes()
+    reference = Reference.parse(f"oci:{tmp_path}/copied:app-2.1")
+    (own.folder / "build/registry").rename(tmp_path / "copied")
+    own.folder.rename(tmp_path / "gone")
+    public = load_public(tmp_path / "settings/argosy/argosy.pub")
+    write_policy(tmp_path / "trust/policy.toml", keys={"me": public}, repositories=["layout/app"])
+    registry = open_registry(reference)
+    planned = rebuild.plan(registry, reference, load_trust(tmp_path / "trust/policy.toml"))
+    done = rebuild.rebuild(registry, planned, tmp_path / "again", jobs=2)
+    assert done.agrees and done.differences == ()
+    assert done.file.read_bytes() == built
+    sources = tmp_path / "again/recipes/app/src"
+    files = {path.relative_to(sources).as_posix() for path in sources.rglob("*") if path.is_file()}
+    assert files == {"app.c", "src/part.c", "include/part.h"}
 
 
 @pytest.mark.parametrize(

@@ -57,15 +57,29 @@ def program(env, target, source, **options):
         *([env.Value(f"mpi {code.mpi_digest()}")] if recipe.mpi else []),
     ]
     objects = [_object(env, building, place, root, work, node, sources.includes) for node in nodes]
-    linked = env.Command(
-        wasm,
-        objects,
-        action(lambda *_: print(building.link(place()), end=""), lambda *_: f"link {wasm}"),
-    )
+
+    def link(target, source, env):
+        print(building.link(place()), end="")
+        _record(env, place())
+
+    linked = env.Command(wasm, objects, action(link, lambda *_: f"link {wasm}"))
+    linked[0].attributes.argosy = (recipe.name, work)
     libraries = [env.File(f"{env['ARGOSY_BUILD']}/{name}/lock.json") for name in recipe.requires]
     env.Depends([*objects, linked], [*decisive, *libraries])
     env.Clean(linked, str(work))
     return linked
+
+
+def _record(env, place):
+    """Keep what the program was built from, for its provenance; it is built also where that cannot be told."""
+    from argosy.build import recipes
+    from argosy.errors import ArgosyError
+    from argosy.pipeline import own_program
+
+    try:
+        own_program.record(place, recipes.order(env.get("ARGOSY_RECIPES", {}), place.recipe.requires))
+    except ArgosyError as error:
+        print(f"  it will be published without provenance: {error.what}")
 
 
 _LISTS = ("flags", "includes", "defines", "link", "requires")

@@ -20,12 +20,24 @@ def publish_own(env, name, program, registry=""):
 
     def push(target, source, env):
         from argosy.build.describe import describe
+        from argosy.pipeline.own_program import recorded
         from argosy.pipeline.publish import artifact_reference, publish
 
         path = Path(wasm.get_abspath())
         said = describe(path)
         reference = artifact_reference(registry or place(env), said.name, said.version or "0")
-        _say(reference, publish(path, reference, _key(env), embed=_encoding(env)))
+        built = getattr(wasm.attributes, "argosy", None)
+        known = recorded(built[1], built[0]) if built else None
+        done = publish(
+            path,
+            reference,
+            _key(env),
+            recipe=known.recipe if known else None,
+            lock=known.lock if known else None,
+            builder=env["BUILDER"] or None,
+            embed=_encoding(env),
+        )
+        _say(reference, done)
 
     return phony(env, name, wasm, push)
 
