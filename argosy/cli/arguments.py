@@ -20,7 +20,9 @@ from argosy.cli.inspect import add_inspect
 from argosy.cli.keys import add_keys
 from argosy.cli.listing import add_list
 from argosy.cli.login import add_login
+from argosy.cli.modulefile import add_modulefile
 from argosy.cli.precompile import add_precompile, add_why_not
+from argosy.cli.prefetch import add_prefetch
 from argosy.cli.pull import add_pull, add_verify
 from argosy.cli.push import add_push
 from argosy.cli.rebuild import add_rebuild
@@ -62,6 +64,8 @@ _FAMILIES = (
     add_cache,
     add_trace,
     add_slurm,
+    add_prefetch,
+    add_modulefile,
     add_list,
     add_doctor,
     add_completion,

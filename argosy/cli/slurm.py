@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from argosy.cli.commands import Commands, add_command, add_json
 from argosy.cli.output import print_json, print_pairs, printable
 from argosy.cli.slurm_jobs import add_run, add_submit
+from argosy.cli.slurm_precompile import add_precompile
 
 if TYPE_CHECKING:
     from argosy.site.slurm_prolog import Outcome, Settings
@@ -59,6 +60,7 @@ def add_slurm(commands: Commands) -> None:
     _add_prolog(actions)
     add_submit(actions)
     add_run(actions)
+    add_precompile(actions)
 
 
 def _add_prolog(actions: Commands) -> None:

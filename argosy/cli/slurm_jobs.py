@@ -11,6 +11,7 @@ from argosy.cli.commands import Commands, add_command, add_json
 from argosy.cli.module import add_module_options, chosen_module
 from argosy.cli.output import print_json, print_pairs
 from argosy.cli.run import add_grant_options, chosen_grants
+from argosy.cli.slurm_precompile import task_words
 from argosy.errors import UsageError
 
 _SUBMIT_EPILOG = """\
@@ -176,7 +177,9 @@ def _run(options: argparse.Namespace) -> int:
     entry = for_this_cpu(module.path, module.digest, module.numerics)
     if entry.refused:
         print(f"argosy: compiled since {entry.refused}", file=sys.stderr)
-    there = () if options.alike or nodes == 1 else slurm_launch.ask_nodes(nodes, _question(options))
+    alike = options.alike or nodes == 1
+    question = [*task_words(options), "--if-needed", "--launcher"]
+    there = () if alike else slurm_launch.ask_nodes(nodes, question)
     others = tuple(dict.fromkeys(node.code for node in there if node.code != entry.path))
     plugin = "none"
     if entry.uses_mpi:
@@ -211,14 +214,3 @@ def _only_one(ranks: int | None, name: str) -> int:
     if ranks is not None and ranks != 1:
         raise UsageError(f"{name} does not use MPI: {ranks} ranks would be {ranks} copies", advice="leave out -n")
     return 1
-
-
-def _question(options: argparse.Namespace) -> list[str]:
-    """The command that a node answers with its launcher and native code."""
-    from argosy.site import hook_script
-
-    words = [*hook_script.argosy_command(), "precompile", "--json", "--if-needed", "--launcher"]
-    single = {"--mpi": options.mpi, "--policy": options.policy, "--repository": options.repository}
-    words += [f"{name}={value}" for name, value in single.items() if value]
-    words += ["--plain-http"] if options.plain_http else []
-    return [*words, f"--unsigned={options.unsigned}"] if options.unsigned else [*words, options.reference]

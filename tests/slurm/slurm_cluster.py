@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -61,6 +62,7 @@ KillWait=5
 MessageTimeout=30
 TCPTimeout=10
 InactiveLimit=0
+FirstJobId={first_job}
 {extra}
 {nodes}
 PartitionName=all Nodes={names} Default=YES State=UP MaxTime=10
@@ -137,8 +139,11 @@ def cluster(*, extra: str = "", features: Mapping[str, str] | None = None) -> It
         _start(programs["slurmctld"], "-D", folder=folder, environment=made.environment, started=started)
         for name in NODES:
             _start(programs["slurmd"], "-D", "-N", name, folder=folder, environment=made.environment, started=started)
-        made.until(lambda: _is_up(made), "two idle nodes")
-        yield made
+        made.until(lambda: _is_up(made, started), "two idle nodes")
+        try:
+            yield made
+        finally:
+            _end_jobs(made)
     finally:
         for child in reversed(started):
             child.terminate()
@@ -172,6 +177,8 @@ def _configured(folder: Path, extra: str, features: Mapping[str, str]) -> Cluste
         _CONFIGURATION.format(
             host=socket.gethostname(),
             ctld_port=ports[0],
+            # MPICH names its shared memory after the job: one of another cluster here must not have the same number.
+            first_job=secrets.randbelow(60_000_000) + 1,
             user=getpass.getuser(),
             folder=folder,
             extra=extra.replace("{folder}", str(folder)),
@@ -221,7 +228,16 @@ def _start(*command: str, folder: Path, environment: Mapping[str, str], started:
         )
 
 
-def _is_up(made: Cluster) -> bool:
+def _end_jobs(made: Cluster) -> None:
+    """What a test left running would go on without its daemons."""
+    made.run("scancel", "--me")
+    end = time.monotonic() + 30
+    while made.run("squeue", "-h").stdout.strip() and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def _is_up(made: Cluster, started: list[subprocess.Popen[bytes]]) -> bool:
+    assert all(child.poll() is None for child in started), made.logs()
     states = made.run("sinfo", "-h", "-N", "-o", "%N %T")
     return states.returncode == 0 and sorted(line.split() for line in states.stdout.splitlines()) == [
         [name, "idle"] for name in NODES

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+import os
+import time
 from pathlib import Path
 
 import guests
-import pytest
-from slurm_cluster import Cluster, cluster
+from slurm_site import Site
 
-from argosy.sign.keys import generate, load_public
-from argosy.sign.trust import write_policy
-
-LIBRARIES = {
-    "the mpich wheel": Path(sys.prefix, "bin/mpicc"),
-    "MPICH": Path("/usr/bin/mpicc.mpich"),
-    "Open MPI": Path("/usr/bin/mpicc.openmpi"),
-}
 # The digit of each rank, and how many there are, after a barrier of all.
 RANKS = guests.module(
     f"""
@@ -33,75 +22,6 @@ RANKS = guests.module(
       (drop (call $MPI_Finalize)))
     """
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Site:
-    """A cluster with a prolog that fails closed, a site's cache that it fills, a layout folder, and a user."""
-
-    slurm: Cluster
-    home: Path
-    environment: dict[str, str]
-
-    def argosy(self, *words: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
-        """The user's command, in the folder `home`."""
-        return subprocess.run(
-            [sys.executable, "-m", "argosy.cli", *map(str, words)],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            cwd=self.home,
-            env={**self.slurm.environment, **self.environment, **more},
-        )
-
-    def done(self, *words: str | Path, **more: str) -> str:
-        finished = self.argosy(*words, **more)
-        assert finished.returncode == 0, finished.stderr
-        return finished.stdout
-
-    def push(self, name: str, wasm: bytes, *, key: str = "argosy") -> str:
-        """The reference of the module, signed and in the site's layout folder."""
-        (self.home / f"{name}.wasm").write_bytes(wasm)
-        reference = f"oci:{self.home}/layout:{name}"
-        self.done("push", "--key", self.home / f"settings/argosy/{key}.key", f"{name}.wasm", reference)
-        return reference
-
-    def submit(self, *words: str | Path, **more: str) -> int:
-        """The number of the job; what it prints goes to `out.<number>` in the home."""
-        output = f"--sbatch=--output={self.home}/out.%j"
-        return int(json.loads(self.done("slurm", "submit", "--json", "--submit", output, *words, **more))["job"])
-
-    def output(self, job: int) -> str:
-        path = self.home / f"out.{job}"
-        return path.read_text() if path.exists() else ""
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    home = tmp_path_factory.mktemp("site")
-    settings = home / "settings/argosy"
-    for name in ("argosy", "stranger"):
-        generate(settings / f"{name}.key")
-    write_policy(settings / "policy.toml", keys={"argosy": load_public(settings / "argosy.pub")}, repositories=("**",))
-    environment = {
-        "XDG_CONFIG_HOME": str(home / "settings"),
-        "ARGOSY_CACHE": str(home / "user"),
-        "ARGOSY_SITE_CACHE": str(home / "shared"),
-        "ARGOSY_STATE": str(home / "state"),
-        "ARGOSY_MPICC": str(next((path for path in LIBRARIES.values() if path.exists()), "mpicc")),
-        "OMPI_ALLOW_RUN_AS_ROOT": "1",
-        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        with cluster(extra=f"Prolog={home}/prolog\nPrologFlags=Alloc,DeferBatch") as slurm:
-            made = Site(slurm=slurm, home=home, environment=environment)
-            policy = settings / "policy.toml"
-            made.done(
-                "slurm", "prolog", "--write", "prolog", "--closed", "--launcher", "--seconds", "600", "--policy", policy
-            )
-            yield made
 
 
 def native_code(cache: Path) -> list[Path]:
@@ -127,3 +47,101 @@ def test_a_job_whose_artifact_is_not_trusted_does_not_start_and_the_queue_goes_o
     assert site.slurm.wait(next_one)["JobState"] == "COMPLETED"
     assert (site.output(refused), site.output(next_one)) == ("", "after it\n")
     assert not any("down" in state or "drain" in state for state in site.slurm.node_states().values())
+
+
+def test_the_ranks_are_the_launcher_and_no_python_stands_by(site: Site) -> None:
+    spinning = guests.module(
+        """
+        (func (export "_start")
+          (drop (call $MPI_Init (i32.const 0) (i32.const 0)))
+          (call $digit (i32.const 1))
+          (loop $on (br $on)))
+        """
+    )
+    job = site.submit("-N2", "-n4", site.push("spin", spinning))
+    site.slurm.until(lambda: site.output(job).count("1\n") == 4, "four ranks that run")
+    programs = sorted(name for name in programs_of(job) if name not in ("slurmstepd", "srun"))
+    site.slurm.done("scancel", str(job))
+    assert site.slurm.wait(job)["JobState"] == "CANCELLED"
+    assert programs == ["argosy-launch"] * 4
+
+
+def programs_of(job: int) -> list[str]:
+    """The programs of the processes whose environment says that they are of the job."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"SLURM_JOB_ID={job}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append((process / "exe").readlink().name)
+        except OSError:
+            continue
+    return found
+
+
+def test_what_is_written_into_a_batch_script_arrives_unchanged(site: Site) -> None:
+    show = guests.module(
+        """
+        (func (export "_start")
+          (drop (call $args_sizes_get (i32.const 0) (i32.const 4)))
+          (drop (call $args_get (i32.const 1024) (i32.const 2048)))
+          (call $write (i32.const 2048) (i32.load (i32.const 4)))
+          (drop (call $environ_sizes_get (i32.const 0) (i32.const 4)))
+          (drop (call $environ_get (i32.const 1024) (i32.const 2048)))
+          (call $write (i32.const 2048) (i32.load (i32.const 4))))
+        """
+    )
+    odd = ["$HOME", "a b", "'", '"', "\\", "#SBATCH --bogus", "", "*", ";exit", "-n", "new\nline"]
+    words = ("--comment", "for Ann, project=7", "--env", "GIVEN=$HOME 'x'", "--job-name", "odd one")
+    job = site.submit(*words, site.push("show", show), "--", *odd)
+    state = site.slurm.wait(job)
+    assert state["JobState"] == "COMPLETED", site.output(job)
+    assert site.output(job).split("\0")[1:-1] == [*odd, "GIVEN=$HOME 'x'"]
+    assert site.slurm.done("squeue", "-h", "-t", "all", "-j", str(job), "-o", "%j|%k").startswith(
+        "odd one|for Ann, project=7 argosy=oci:"
+    )
+
+
+def test_a_partition_is_compiled_for_once_per_kind_and_not_per_node(site: Site) -> None:
+    reference = site.push("kinds", guests.say("kinds\n"))
+    cache = {"ARGOSY_CACHE": str(site.home / "fan-out"), "ARGOSY_SITE_CACHE": ""}
+    (one,) = json.loads(site.done("slurm", "precompile", "--json", "--partition", "all", reference, **cache))["kinds"]
+    assert one["kind"]["nodes"] == ["n1", "n2"] and one["node"] == "n1" and one["compiled"] is True
+    assert native_code(site.home / "fan-out") == [Path(one["path"])]
+    bad = site.push("worse", guests.say("never\n"), key="stranger")
+    refused = site.argosy("slurm", "precompile", "--partition", "all", bad, **cache)
+    assert refused.returncode == 1 and "is not trusted" in refused.stdout
+    unknown = site.argosy("slurm", "precompile", "--partition", "none", reference)
+    assert unknown.returncode == 1 and "none" in unknown.stderr and "Traceback" not in unknown.stderr
+
+
+def prolog(site: Site, comment: str, *words: str) -> dict[str, object]:
+    """What the prolog says by hand, outside of slurmd."""
+    variables = {"SLURM_JOB_ID": "1", "SLURM_JOB_UID": str(os.getuid()), "SLURM_JOB_PARTITION": "all"}
+    policy = site.home / "settings/argosy/policy.toml"
+    said = site.done("slurm", "prolog", "--json", "--policy", policy, *words, SLURM_JOB_COMMENT=comment, **variables)
+    told: dict[str, object] = json.loads(said)
+    return told
+
+
+def test_a_prolog_that_fails_open_lets_the_job_start_and_says_why(site: Site) -> None:
+    bad = site.push("open", guests.say("never\n"), key="stranger")
+    told = prolog(site, f"argosy={bad}")
+    assert told["refused"] == "" and "is not trusted" in str(told["prepared"])
+
+
+def test_a_prolog_ends_when_its_time_is_over(site: Site) -> None:
+    reference = site.push("late", guests.say("late\n"))
+    before = time.monotonic()
+    told = prolog(site, f"argosy={reference}", "--seconds", "0.05")
+    assert "did not end within" in str(told["prepared"]) and time.monotonic() - before < 30
+
+
+def test_what_the_sites_manifest_names_is_made_ready_for_jobs_that_name_nothing(site: Site, tmp_path: Path) -> None:
+    reference = site.push("mine", guests.say("mine\n"))
+    manifest = tmp_path / "manifest.toml"
+    manifest.write_text(f'[[prepare]]\nartifacts = ["{reference}", "oci:/nowhere:x"]\n')
+    words = ("--closed", "--manifest", str(manifest), "--cache", str(tmp_path / "cache"))
+    told = prolog(site, "nothing", *words)
+    ready, absent = told["prepared"]  # type: ignore[misc]
+    assert ready["path"].startswith(str(tmp_path / "cache")) and ready["named_by_job"] is False
+    assert absent["problem"] and told["refused"] == ""  # no job is ended for what it did not ask for
