@@ -13,8 +13,8 @@ from argosy.oci.registry import Registry
 def open_registry(reference: Reference, *, plain_http: bool = False, patience: float = 60.0) -> Registry:
     """The layout folder or the registry's repository. Nothing is asked of it yet.
 
-    A loopback host is asked over http, any other over https unless `plain_http`. `patience`: seconds to wait in all
-    for a busy registry.
+    A loopback host is asked over http unless an authority is set for it, any other over https unless `plain_http`.
+    `patience`: seconds to wait in all for a busy registry.
     """
     if reference.archive:
         raise UsageError(

@@ -62,17 +62,20 @@ class BusyError(ArgosyError):
 class Transport:
     """Requests to one registry (`host[:port]`), which keep its session's token.
 
-    `plain_http` is implied for loopback hosts. `patience` is how many seconds a busy server is waited for in all.
+    `plain_http` is implied for loopback hosts for which no authority is set (see `certificates`). `patience` is how
+    many seconds a busy server is waited for in all.
     """
 
     def __init__(
         self, host: str, *, account: Credentials | None = None, plain_http: bool = False, patience: float = 60.0
     ) -> None:
         self.host = host
-        self.base = f"{'http' if plain_http or is_loopback(host) else 'https'}://{host}/"
+        self._certificates = certificates.find(host)
+        # A registry on this machine whose authority is known speaks https as well.
+        plain = plain_http or (is_loopback(host) and self._certificates.authority is None)
+        self.base = f"{'http' if plain else 'https'}://{host}/"
         self.patience = patience
         self._account = account
-        self._certificates = certificates.find(host)
         self._authorization: str | None = None
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
