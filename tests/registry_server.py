@@ -115,7 +115,7 @@ def _docker_registry(folder: Path, passwords: bool) -> list[str | Path]:
     (folder / "htpasswd").write_bytes(users)
     text = CONFIGURATION.read_text()
     if not passwords:
-        text = text[: text.index("auth:")] + text[text.index("health:") :]
+        text = text[: text.index("\nauth:")] + text[text.index("\nhealth:") :]
     (folder / "config.yml").write_text(text)
     return [server, "serve", folder / "config.yml"]
 
