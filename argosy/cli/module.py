@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from argosy.cli.artifacts import REFERENCE_HELP, add_trust_options, verified
-from argosy.errors import UsageError
+from argosy.errors import ArgosyError, UsageError
 
 if TYPE_CHECKING:
     from argosy.model.artifact import Description
@@ -34,7 +34,8 @@ class ChosenModule:
 
 def add_module_options(parser: argparse.ArgumentParser) -> None:
     """The options that name a module."""
-    parser.add_argument("reference", nargs="?", metavar="REF", help=REFERENCE_HELP)
+    help_text = f"{REFERENCE_HELP}; or a .wasm file with a signature inside"
+    parser.add_argument("reference", nargs="?", metavar="REF", help=help_text)
     parser.add_argument(
         "--unsigned", type=Path, metavar="FILE", help="a .wasm file instead of REF; nothing is verified"
     )
@@ -50,7 +51,8 @@ def chosen_module(options: argparse.Namespace, targets: Sequence[Target] = ()) -
             advice=f"usage and examples: {options.parser.prog} --help; an application's own arguments follow --",
         )
     if options.reference is not None:
-        _refuse_file(options.reference)
+        if options.reference.endswith((".wasm", ".cwasm")) and Path(options.reference).is_file():
+            return _signed_file(options, Path(options.reference))
         module = verified(options, options.reference, targets)
         name = module.description.name or "application"
         return ChosenModule(
@@ -74,9 +76,39 @@ def chosen_module(options: argparse.Namespace, targets: Sequence[Target] = ()) -
     return ChosenModule(name=path.stem, path=path, digest=Digest.of(data), numerics=numerics, ceiling=UNLIMITED)
 
 
-def _refuse_file(text: str) -> None:
-    if text.endswith((".wasm", ".cwasm")) and Path(text).is_file():
+def _signed_file(options: argparse.Namespace, file: Path) -> ChosenModule:
+    """A file that is accepted by the signatures inside it; what is run is a copy of the bytes that were verified."""
+    from argosy.build.inspect import read_file
+    from argosy.files import write_whole
+    from argosy.folders import cache_root
+    from argosy.model import wasm
+    from argosy.model.ceiling import UNLIMITED
+    from argosy.model.digest import Digest
+    from argosy.model.note import recipe_note
+    from argosy.sign import embedded
+    from argosy.sign.trust import load_trust
+
+    data = read_file(file)
+    if file.suffix == ".cwasm" or not embedded.entries(data, source=str(file)):
         raise UsageError(
-            f"{text} is a file, which nobody has signed",
-            advice=f"sign it (argosy push {text} oci:layout:NAME), or run your own build with --unsigned {text}",
+            f"{file} is a file, which nobody has signed",
+            advice=f"sign it (argosy push {file} oci:layout:NAME), or run your own build with --unsigned {file}",
         )
+    trust = load_trust(options.policy)
+    verdict = embedded.verify_module(data, trust, source=str(file), repository=options.repository)
+    if not verdict.accepted:
+        raise ArgosyError(
+            f"{file} is not trusted: {verdict.reason}",
+            advice=f"`argosy verify {file}` shows each step; {trust.policy.source} says who may sign what",
+        )
+    rule = trust.policy.rule_for(verdict.identity or "")
+    note = recipe_note(wasm.read(data, source=str(file)))
+    path = cache_root() / "modules" / verdict.digest.algorithm / f"{verdict.digest.hex}.wasm"
+    write_whole(path, data)
+    return ChosenModule(
+        name=note.name if note else file.stem,
+        path=path,
+        digest=Digest.of(data),
+        numerics=note.numerics if note else "fast",
+        ceiling=rule.grants if rule else UNLIMITED,
+    )

@@ -82,18 +82,23 @@ def entries(module: bytes, *, source: str) -> list[SignatureEntry]:
 
 
 def verify_file(path: Path, trust: Trust, *, repository: str | None = None) -> Verdict:
-    """Decide on a wasm file by the signatures in it; `repository` is what it should be, by default what it says.
-
-    Raises ArgosyError where the file cannot be read, or is no module.
-    """
+    """As `verify_module`, of the file at `path`. Raises ArgosyError also where it cannot be read."""
     try:
         module = path.read_bytes()
     except OSError as error:
         raise ArgosyError(f"cannot read {path}: {error.strerror}") from error
+    return verify_module(module, trust, source=str(path), repository=repository)
+
+
+def verify_module(module: bytes, trust: Trust, *, source: str, repository: str | None = None) -> Verdict:
+    """Decide on a module by the signatures in it; `repository` is what it should be, by default what it says.
+
+    Raises WasmError where it is no module.
+    """
     return verify(
         trust,
         repository=repository,
         digest=Digest.of(module),
-        signatures=entries(module, source=str(path)),
-        parts=[bare_digest(module, source=str(path))],
+        signatures=entries(module, source=source),
+        parts=[bare_digest(module, source=source)],
     )

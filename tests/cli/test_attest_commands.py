@@ -13,6 +13,7 @@ from published import Yard, yard
 from argosy.cli import main
 from argosy.files import sha256_of
 from argosy.model.artifact import Description
+from argosy.model.digest import Digest
 from argosy.model.manifest import INDEX
 from argosy.model.note import RECIPE_SECTION, RecipeNote
 from argosy.model.reference import Reference
@@ -135,6 +136,11 @@ def test_a_file_that_was_copied_without_a_registry_is_checked_by_the_signature_i
     argosy(capsys, "pull", "-o", "copied.wasm", "oci:layout:tiny")
     assert "signed for  layout/tiny" in argosy(capsys, "verify", "copied.wasm")
     assert json.loads(argosy(capsys, "verify", "--json", "copied.wasm"))["signers"] == ["mate"]
+    ready = json.loads(argosy(capsys, "precompile", "--json", "copied.wasm"))
+    assert Digest.of((place / "copied.wasm").read_bytes()).hex in json.dumps(ready)
+    elsewhere = ("--repository", "registry.example/tiny", "copied.wasm")
+    assert "is for another repository" in argosy(capsys, "precompile", *elsewhere, status=1)
+    assert "nobody has signed" in argosy(capsys, "precompile", "tiny.wasm", status=2)
     assert main(["verify", "tiny.wasm"]) == 1
     assert "has no signature" in capsys.readouterr().out
     damaged = bytearray((place / "copied.wasm").read_bytes())
