@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import shutil
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,7 +42,7 @@ examples:
 
 A registry frees the space when its garbage is collected; a folder's blobs go when they are an hour old."""
 
-_PARALLEL = 4
+_PARALLEL = 8
 _GRACE = 3600.0  # seconds; see Layout.collect
 
 
@@ -112,14 +113,22 @@ def _default_tag(source: Reference) -> str | None:
 def _copy_each(
     options: argparse.Namespace, pairs: list[tuple[Reference, Reference]], there: Registry, here: Registry
 ) -> list[tuple[Reference, Reference, Copied]]:
-    """Copy each pair, several at once; each at once has connections of its own."""
+    """Copy each pair, several at once; each thread has connections of its own, for one pair after the other."""
     from argosy.oci.copy import copy
+
+    own = threading.local()
+
+    def opened(reference: Reference, known: Registry) -> Registry:
+        if reference.registry is None or len(pairs) == 1:
+            return known
+        places: dict[str, Registry] = own.__dict__.setdefault("places", {})
+        if reference.name not in places:
+            places[reference.name] = open_reference(options, reference.name)[1]
+        return places[reference.name]
 
     def one(pair: tuple[Reference, Reference]) -> tuple[Reference, Reference, Copied]:
         source, target = pair
-        come_from = there if source.registry is None or len(pairs) == 1 else open_reference(options, source.name)[1]
-        go_to = here if target.registry is None or len(pairs) == 1 else open_reference(options, target.name)[1]
-        selector = source.digest or source.tag
+        come_from, go_to, selector = opened(source, there), opened(target, here), source.digest or source.tag
         return source, target, copy(come_from, go_to, selector, tag=target.tag, companions=not options.alone)
 
     with ThreadPoolExecutor(_PARALLEL) as pool:

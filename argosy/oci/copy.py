@@ -15,12 +15,13 @@ from argosy.model.digest import Digest
 from argosy.model.manifest import INDEX, MANIFEST, Descriptor, Index, Manifest
 from argosy.oci.layout import Layout
 from argosy.oci.merge import merge
-from argosy.oci.registry import Advance, NotFoundError, Registry, StoredManifest
+from argosy.oci.registry import Advance, NotFoundError, Registry, StoredManifest, small_blob
 from argosy.progress import progress
 from argosy.sign import cosign
 
 _MOST_MANIFESTS = 1024  # of one artifact: its index's, its referrers', theirs
 _DEEPEST = 4
+_SMALL = 1 << 20  # bytes: such a blob is worth no file on its way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +44,8 @@ def copy(
     """
     work = _Copy(source, target, companions)
     stored = source.manifest(selector)
-    digest = work.manifest(stored, depth=0)
-    if tag is not None:
+    digest = work.manifest(stored, depth=0, tag=None if companions else tag)
+    if tag is not None and companions:
         target.put_manifest(stored.data, stored.descriptor.media_type, tag)
     return Copied(digest=digest, manifests=len(work.seen), blobs=work.blobs, bytes=work.bytes)
 
@@ -56,8 +57,8 @@ class _Copy:
         self.blobs = 0
         self.bytes = 0
 
-    def manifest(self, stored: StoredManifest, *, depth: int) -> Digest:
-        """Copy a manifest after what it names, and then what refers to it."""
+    def manifest(self, stored: StoredManifest, *, depth: int, tag: str | None = None) -> Digest:
+        """Copy a manifest after what it names, let `tag` name it, and then copy what refers to it."""
         digest, media_type = stored.descriptor.digest, stored.descriptor.media_type
         if digest in self.seen:
             return digest
@@ -74,7 +75,7 @@ class _Copy:
                 self._blob(next(one for one in (manifest.config, *manifest.layers) if one.digest == blob))
         else:
             raise ArgosyError(f"{what} is of media type {media_type[:100]!r}, which is not copied")
-        self._target.put_manifest(stored.data, media_type, None)
+        self._target.put_manifest(stored.data, media_type, tag)
         if self._companions:
             self._beside(digest, depth)
         return digest
@@ -115,7 +116,11 @@ class _Copy:
         with progress(f"copy {blob.digest.hex[:12]}", 2 * blob.size) as advance:
             if isinstance(self._source, Layout) and self._source.has_blob(blob):
                 advance(blob.size)
-                self._target.put_blob(blob, self._source.blob_path(blob), advance)
+                self._target.put_blob(blob, self._source.blob_path(blob), advance, absent=True)
+            elif blob.size <= _SMALL:
+                data = small_blob(self._source, blob)
+                advance(blob.size)
+                self._target.put_blob(blob, data, advance, absent=True)
             elif isinstance(self._target, Layout):
                 advance(blob.size)
                 self._target.fetch_blob(blob, self._source, advance)
@@ -144,6 +149,6 @@ class _Copy:
             with resumable_file(path) as file:
                 self._source.blob(blob, file, advance)
             try:
-                self._target.put_blob(blob, path, advance)
+                self._target.put_blob(blob, path, advance, absent=True)
             finally:
                 path.unlink(missing_ok=True)

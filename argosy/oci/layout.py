@@ -64,7 +64,7 @@ class Layout:
         with self._reachable():
             return self._blob_path(descriptor.digest).is_file()
 
-    def put_blob(self, descriptor: Descriptor, source: Path | bytes, advance: Advance) -> None:
+    def put_blob(self, descriptor: Descriptor, source: Path | bytes, advance: Advance, *, absent: bool = False) -> None:
         path = self._blob_path(descriptor.digest)
         with self._reachable():
             # A blob that was damaged where it lies is put right by storing it again.

@@ -59,8 +59,8 @@ class Registry(Protocol):
     def has_blob(self, descriptor: Descriptor) -> bool:
         """Whether the blob is there."""
 
-    def put_blob(self, descriptor: Descriptor, source: Path | bytes, advance: Advance) -> None:
-        """Store a blob unless it is there."""
+    def put_blob(self, descriptor: Descriptor, source: Path | bytes, advance: Advance, *, absent: bool = False) -> None:
+        """Store a blob unless it is there; `absent`: it was just looked for, and is not."""
 
     def put_manifest(self, data: bytes, media_type: str, tag: str | None) -> Descriptor:
         """Store a manifest whose blobs are there, and let `tag`, when given, name it."""

@@ -86,8 +86,8 @@ class Remote:
         with self.transport.send("HEAD", self._blob_url(descriptor), action=action, expected={200, 404}) as response:
             return response.status_code == 200
 
-    def put_blob(self, descriptor: Descriptor, source: Path | bytes, advance: Advance) -> None:
-        if self.has_blob(descriptor):
+    def put_blob(self, descriptor: Descriptor, source: Path | bytes, advance: Advance, *, absent: bool = False) -> None:
+        if not absent and self.has_blob(descriptor):
             advance(descriptor.size)
         else:
             upload(self.transport, self.repository, descriptor, source, advance)

@@ -10,6 +10,7 @@ import email.utils
 import http.cookiejar
 import io
 import ipaddress
+import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -77,7 +78,9 @@ class Transport:
         self.patience = patience
         self._account = account
         self._authorization: str | None = None
+        self._known_surroundings: dict[tuple[str, str, int], tuple[dict[str, str], str | bool]] = {}
         self._session = requests.Session()
+        self._session.trust_env = False
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, PacedAdapter())
         self._session.headers.update({"User-Agent": "argosy", "Accept-Encoding": "identity"})
@@ -112,6 +115,8 @@ class Transport:
                     raise self._unreachable(error, action) from None
                 continue
             if response.status_code in expected:
+                if method == "HEAD" or response.headers.get("Content-Length") == "0":
+                    _ = response.content  # nothing, but only who has read it gives the connection back for the next
                 return response
             # docker-registry answers 500 to who reads a tag while it is being replaced.
             again = response.status_code in _BUSY or (response.status_code == 500 and attempt < _FAILED_ATTEMPTS)
@@ -178,7 +183,7 @@ class Transport:
                 request.headers["Authorization"] = authorization
             return request
 
-        loopback = is_loopback(origin(url)[1])
+        proxies, authority = self._surroundings(url)
         ours = self._certificates if origin(url) == origin(self.base) else None
         return self._session.request(
             method,
@@ -189,10 +194,22 @@ class Transport:
             timeout=(CONNECT_SECONDS, READ_SECONDS),
             allow_redirects=False,
             stream=True,
-            proxies={"http": "", "https": ""} if loopback else None,
-            verify=None if ours is None or ours.authority is None else str(ours.authority),
+            proxies=proxies,
+            verify=authority if ours is None or ours.authority is None else str(ours.authority),
             cert=None if ours is None or ours.own is None else (str(ours.own[0]), str(ours.own[1])),
         )
+
+    def _surroundings(self, url: str) -> tuple[dict[str, str], str | bool]:
+        """The proxies and the authorities that the environment has for this URL's host.
+
+        The library would look through all of the environment at each request, which costs more than the request does.
+        """
+        place = origin(url)
+        if place not in self._known_surroundings:
+            proxies = {} if is_loopback(place[1]) else requests.utils.get_environ_proxies(url, None)
+            bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+            self._known_surroundings[place] = (proxies, bundle)
+        return self._known_surroundings[place]
 
     def _answer(self, challenges: list[Challenge]) -> str | None:
         """The Authorization header that answers a challenge of the registry itself; None when there is no answer."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(kw_only=True)
 class CuttingProxy:
-    """`host` is 127.0.0.1:port. `up` and `down` count bytes from and to clients.
+    """`host` is 127.0.0.1:port. `up` and `down` count bytes from and to clients, `connections` their connections.
 
     When as many bytes as `cut_up` or `cut_down` have passed, `at_cut` is called (default: nothing), the connection is
     broken, and the proxy passes everything from then on.
@@ -25,6 +25,7 @@ class CuttingProxy:
     cut_down: int | None = None
     at_cut: Callable[[], None] = lambda: None
     cuts: int = 0
+    connections: int = 0
 
     def passed(self, up: bool, amount: int) -> int:
         """How many of `amount` bytes may pass."""
@@ -65,6 +66,7 @@ def cutting_proxy(host: str) -> Iterator[CuttingProxy]:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = listener.accept()
+                proxy.connections += 1
                 try:
                     server = socket.create_connection(proxy.target, timeout=5)
                 except OSError:

@@ -71,7 +71,7 @@ def lying_server(answer: Callable[[Asked], Answer]) -> Iterator[LyingServer]:
                 for piece in told.pieces or ():
                     self.wfile.write(piece)
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = serve  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_CONNECT = serve  # noqa: N815
 
         def log_message(self, format: str, *arguments: object) -> None:
             pass

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from artifacts import artifact, harbour
+from cutting_proxy import cutting_proxy
 from registry_server import PASSWORD, USER, RegistryServer, free_port, registry_server
 
 from argosy.errors import ArgosyError, UsageError
@@ -69,6 +70,17 @@ def test_a_blob_that_is_there_is_not_sent_again(open_server: RegistryServer, tmp
     registry.put_blob(blob, data, lambda amount: None)
     # The file is gone: only a client that does not open it can succeed.
     registry.put_blob(blob, tmp_path / "absent", lambda amount: None)
+
+
+def test_one_connection_serves_for_many_artifacts(open_server: RegistryServer, tmp_path: Path) -> None:
+    with cutting_proxy(open_server.host) as proxy:
+        registry = open_registry(Reference.parse(f"{proxy.host}/many"), patience=2)
+        for number in range(5):
+            packed = artifact(tmp_path, cargo=os.urandom(9))
+            push(packed, registry, tag=f"v{number}")
+            registry.blob(packed.layer, io.BytesIO(), lambda amount: None)
+            assert registry.manifest(f"v{number}").data == packed.manifest
+        assert proxy.connections == 1
 
 
 def test_what_is_not_there_is_not_found(open_server: RegistryServer, tmp_path: Path) -> None:
