@@ -141,6 +141,16 @@ def _show(outcome: Outcome) -> None:
     print_pairs([("job", "cancelled" if outcome.refused else "starts")])
 
 
+def _told_comments() -> bool:
+    from argosy.errors import ArgosyError
+    from argosy.site.slurm_commands import tells_comment
+
+    try:
+        return tells_comment()
+    except ArgosyError:  # the script may be written where there is no Slurm
+        return False
+
+
 def _write_prolog(path: Path, settings: Settings, *, as_json: bool) -> int:
     from argosy.files import write_whole
     from argosy.site.hook_script import prolog_script
@@ -160,7 +170,7 @@ def _write_prolog(path: Path, settings: Settings, *, as_json: bool) -> int:
         "--plain-http": settings.plain_http,
     }
     words += [option for option, given in flags.items() if given]
-    text = prolog_script(words, closed=settings.closed, looks_at_comment=settings.manifest is None)
+    text = prolog_script(words, closed=settings.closed, looks_at_comment=settings.manifest is None and _told_comments())
     write_whole(path, text.encode(), mode=0o755)
     lines = [f"Prolog={path.absolute()}", "PrologFlags=Alloc,DeferBatch"]
     if as_json:

@@ -25,8 +25,8 @@ def settings() -> dict[str, str]:
 def prolog_script(words: Sequence[str], *, closed: bool, looks_at_comment: bool) -> str:
     """The sh script for slurm.conf's `Prolog=`; `words` follow `argosy`.
 
-    With `looks_at_comment` a job whose comment, told by Slurm, names nothing is let through before Python starts. Where
-    it fails open, nothing that goes wrong with Argosy itself drains a node.
+    With `looks_at_comment`, for a Slurm that tells it, a job that names nothing is let through before Python starts.
+    Where it fails open, nothing that goes wrong with Argosy itself drains a node.
     """
     lines = [
         "#!/bin/sh",
@@ -38,7 +38,7 @@ def prolog_script(words: Sequence[str], *, closed: bool, looks_at_comment: bool)
     ]
     if looks_at_comment:
         lines.append(
-            'case "${SLURM_JOB_COMMENT-argosy=} ${SPANK_ARGOSY_ARTIFACTS-}" in *argosy=*|*" "?*) ;; *) exit 0 ;; esac'
+            'case "${SPANK_ARGOSY_ARTIFACTS:+argosy=}${SLURM_JOB_COMMENT-}" in *argosy=*) ;; *) exit 0 ;; esac'
         )
     command = shlex.join([*argosy_command(), *words])
     lines += [f"exec {command}"] if closed else [command, "exit 0"]

@@ -58,12 +58,13 @@ def _ask(name: str, *words: str) -> str:
 
 def comment_of(job: str) -> str:
     """The job's comment, asked of the controller where this Slurm does not tell it; empty without one."""
-    return "" if _version() >= _TELLS_COMMENT else _ask("squeue", "-h", "-j", job, "-o", "%k").strip()
+    return "" if tells_comment() else _ask("squeue", "-h", "-j", job, "-o", "%k").strip()
 
 
-def _version() -> tuple[int, int]:
+def tells_comment() -> bool:
+    """Whether this Slurm tells a prolog the job's comment. Raises ArgosyError where there is none."""
     found = re.search(r"(\d+)\.(\d+)", _ask("scontrol", "--version"))
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    return found is not None and (int(found[1]), int(found[2])) >= _TELLS_COMMENT
 
 
 def end_job(job: str, reason: str) -> None:

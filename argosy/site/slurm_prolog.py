@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from argosy.errors import ArgosyError
 from argosy.folders import cache_root, site_cache_root
 from argosy.model.reference import Reference
 from argosy.site import slurm_commands, slurm_job
+from argosy.site.hook_script import argosy_command
 from argosy.site.slurm_job import Job
 
 # What the processes that prepare may know of this one's environment: the prolog's is Slurm's, not a user's.
@@ -136,7 +136,7 @@ def _prepare(reference: Reference, job: Job, settings: Settings, end: float, *, 
 
 
 def _precompile(reference: Reference, job: Job, settings: Settings, seconds: float) -> dict[str, object]:
-    command = [sys.executable, "-P", "-m", "argosy.cli", "precompile", "--json", "--if-needed"]
+    command = [*argosy_command(), "precompile", "--json", "--if-needed"]
     command += ["--launcher"] if settings.launcher else []
     command += ["--mpi", settings.mpicc] if settings.mpicc else []
     command += ["--policy", str(settings.policy)] if settings.policy else []

@@ -8,7 +8,10 @@ import time
 from pathlib import Path
 
 import guests
-from slurm_site import Site
+import pytest
+from needs import need
+from registry_server import registry_server
+from slurm_site import LIBRARIES, Site
 
 # The digit of each rank, and how many there are, after a barrier of all.
 RANKS = guests.module(
@@ -76,6 +79,27 @@ def programs_of(job: int) -> list[str]:
         except OSError:
             continue
     return found
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_the_librarys_own_mpiexec_starts_ranks_in_an_allocation(site: Site, library: str) -> None:
+    mpicc = LIBRARIES[library]
+    if not mpicc.exists():
+        need(library, "pip install mpich; apt-get install libmpich-dev libopenmpi-dev")
+    job = site.submit("-N2", "-n4", "--by", "mpiexec", "--mpi", mpicc, site.push("ranks", RANKS))
+    assert site.slurm.wait(job, seconds=300)["JobState"] == "COMPLETED", site.output(job)
+    assert sorted(site.output(job).split()) == ["0", "1", "2", "3"]
+
+
+def test_what_a_login_node_copied_runs_when_there_is_no_network(site: Site, tmp_path: Path) -> None:
+    (site.home / "net.wasm").write_bytes(guests.say("from the shared folder\n"))
+    key = site.home / "settings/argosy/argosy.key"
+    with registry_server(tmp_path / "registry") as server:
+        site.done("push", "--key", key, "net.wasm", f"{server.host}/hpc/net:1")
+        site.done("copy", f"{server.host}/hpc/net:1", f"oci:{site.home}/layout:net")
+    job = site.submit("-n1", f"oci:{site.home}/layout:net")
+    assert site.slurm.wait(job)["JobState"] == "COMPLETED", site.output(job)
+    assert site.output(job) == "from the shared folder\n"
 
 
 def test_what_is_written_into_a_batch_script_arrives_unchanged(site: Site) -> None:

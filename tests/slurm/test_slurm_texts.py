@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from argosy.errors import ArgosyError, UsageError
-from argosy.site import slurm_commands, slurm_job, slurm_launch
+from argosy.site import hook_script, slurm_commands, slurm_job, slurm_launch
 from argosy.site.slurm_job import Job
 from argosy.site.slurm_launch import OnNode
 from argosy.site.slurm_script import Batch
@@ -60,6 +60,18 @@ def test_a_manifest_names_artifacts_by_partition(tmp_path: Path) -> None:
     path.chmod(0o666)
     with pytest.raises(ArgosyError, match="others can write it"):
         slurm_job.manifest_artifacts(path, "batch")
+
+
+def test_a_job_that_names_nothing_is_let_through_before_python_starts() -> None:
+    def status(script: str, **environment: str) -> int:
+        return subprocess.run(["sh", "-c", script], env=environment, capture_output=True).returncode
+
+    script = hook_script.prolog_script(["no-such-command"], closed=True, looks_at_comment=True)
+    assert [status(script), status(script, SLURM_JOB_COMMENT="for Ann")] == [0, 0]
+    assert status(script, SLURM_JOB_COMMENT="argosy=oci:/l:x") == status(script, SPANK_ARGOSY_ARTIFACTS="oci:/l:x") == 2
+    always = hook_script.prolog_script(["no-such-command"], closed=True, looks_at_comment=False)
+    open_one = hook_script.prolog_script(["no-such-command"], closed=False, looks_at_comment=False)
+    assert (status(always), status(open_one)) == (2, 0)
 
 
 def test_nodes_that_are_described_alike_are_one_kind_and_an_idle_one_of_them_is_first() -> None:
