@@ -319,13 +319,12 @@ void file_viewed(int32_t guest_handle, const char *datarep) {
     }
 }
 
-/* Open MPI 4.1 looks into the datatype of a pending access although the guest may have freed it: it is given a copy, which
- * lives as long as the file is open. */
+/* Open MPI 4.1, and ROMIO where the access is collective, look into the datatype of a pending access although the guest may
+ * have freed it: they are given a copy, which lives as long as the file is open. */
 MPI_Datatype file_type(int32_t guest_handle, int32_t guest_type, const struct type_info *type) {
     if (type->size == 0) {
         return MPI_BYTE;
     }
-#ifdef OPEN_MPI
     struct file_info *file = file_find(guest_handle);
     if (file != NULL && (uint32_t)guest_type >= HANDLE_FIRST_DYNAMIC) {
         struct held_type *held = file->held;
@@ -333,7 +332,9 @@ MPI_Datatype file_type(int32_t guest_handle, int32_t guest_type, const struct ty
             held = held->next;
         }
         if (held == NULL && (held = calloc(1, sizeof *held)) != NULL) {
-            if (MPI_Type_dup(type->host, &held->host) != MPI_SUCCESS || MPI_Type_commit(&held->host) != MPI_SUCCESS) {
+            /* not MPI_Type_dup, which calls the guest's functions that copy attributes */
+            if (MPI_Type_contiguous(1, type->host, &held->host) != MPI_SUCCESS ||
+                MPI_Type_commit(&held->host) != MPI_SUCCESS) {
                 free(held);
                 return type->host;
             }
@@ -343,9 +344,6 @@ MPI_Datatype file_type(int32_t guest_handle, int32_t guest_type, const struct ty
         }
         return held == NULL ? type->host : held->host;
     }
-#else
-    (void)guest_handle, (void)guest_type;
-#endif
     return type->host;
 }
 

@@ -105,6 +105,15 @@ static void pending(void) {
     CHECK_IS(MPI_Wait(&request, MPI_STATUS_IGNORE), MPI_SUCCESS);
     CHECK(apart[0] == rank && apart[1] == -1 && apart[6] == rank);
     MPI_Type_free(&other);
+    MPI_Type_vector(4, 1, 2, MPI_INT, &sparse);
+    MPI_Type_commit(&sparse);
+    apart[0] = apart[6] = -1;
+    MPI_File_iread_at_all(file, (MPI_Offset)rank * sizeof mine, apart, 1, sparse, &request);
+    MPI_Type_free(&sparse);
+    MPI_Type_contiguous(100, MPI_DOUBLE, &other);
+    CHECK_IS(MPI_Wait(&request, MPI_STATUS_IGNORE), MPI_SUCCESS);
+    CHECK(apart[0] == rank && apart[1] == -1 && apart[6] == rank);
+    MPI_Type_free(&other);
     mine[3] = -rank;
     MPI_File_iwrite_at(file, (MPI_Offset)rank * sizeof mine, mine, 4, MPI_INT, &request);
     CHECK_IS(MPI_Request_free(&request), MPI_SUCCESS);
