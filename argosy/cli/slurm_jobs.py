@@ -87,6 +87,10 @@ def _submit(options: argparse.Namespace) -> int:
     if options.reference is None:
         raise UsageError("name the artifact: REF", advice="an unsigned file is run by `argosy slurm run --unsigned`")
     reference = Reference.parse(options.reference)
+    if reference.archive:
+        raise UsageError(
+            f"{reference} is an archive", advice="argosy copy it into a folder, oci:FOLDER, that nodes reach"
+        )
     if reference.layout is not None:
         reference = Reference.parse(options.reference.replace(reference.name, f"oci:{reference.layout.absolute()}", 1))
     chosen_grants(options)  # what was written wrongly is told now, not when the job starts

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from argosy.cli import main
 from argosy.errors import ArgosyError, UsageError
 from argosy.site import hook_script, slurm_commands, slurm_job, slurm_launch
 from argosy.site.slurm_job import Job
@@ -134,3 +135,20 @@ def test_what_sbatch_would_read_otherwise_is_refused(value: str) -> None:
         Batch(options=(("job-name", value),), command=("true",)).text()
     with pytest.raises(UsageError, match="not an option of sbatch"):
         Batch(options=(), words=(f"-J{value}",), command=("true",)).text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["oci-archive:x.tar:y"], "is an archive"),
+        (["oci:/a path:y"], "cannot stand in a job's comment"),
+        (["-n0", "oci:/l:y"], "at least one of its ntasks"),
+        (["--dir", "/nowhere/at/all", "oci:/l:y"], "not a folder here"),
+        ([], "name the artifact"),
+    ],
+)
+def test_what_cannot_be_submitted_is_told_before_anything_is_written(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["slurm", "submit", "-o", str(tmp_path / "job.sbatch"), *words]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "job.sbatch").exists()
