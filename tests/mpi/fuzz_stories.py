@@ -406,4 +406,24 @@ newintercomm=$comm0
     MPI_Testall count=2 array_of_requests=$request0
     MPI_Waitall count=2 array_of_requests=$request0
     """,
+    # Tools: variables and their sessions.
+    """
+    MPI_T_init_thread required=0
+    MPI_T_cvar_handle_alloc cvar_index=0|1|5|40 obj_handle=0 handle=$code0
+    MPI_T_cvar_read handle=$code0
+    ? MPI_T_cvar_write handle=$code0
+    ? copy $code0
+    MPI_T_pvar_session_create pe_session=$code1
+    MPI_T_pvar_handle_alloc pe_session=$code1 pvar_index=0|1|3|9 obj_handle=0 handle=$code2
+    MPI_T_pvar_start pe_session=$code1 handle=$code2
+    MPI_T_pvar_read pe_session=$code1 handle=$code2
+    MPI_T_pvar_reset pe_session=$code1 handle=$code2
+    MPI_T_pvar_readreset pe_session=$code1 handle=$code2
+    ? MPI_T_pvar_stop pe_session=$code1 handle=$code2
+    ? MPI_T_finalize
+    ? MPI_T_pvar_handle_free pe_session=$code1 handle=$code2
+    MPI_T_pvar_session_free pe_session=$code1
+    MPI_T_cvar_handle_free handle=$code0
+    ? MPI_T_finalize
+    """,
 )
