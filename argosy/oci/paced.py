@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import http.client
 import io
+import os
+import select
 import socket
 import time
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import IO, Any
 
 import requests.adapters
 import urllib3
@@ -19,7 +22,7 @@ import urllib3
 # Fewer bytes than this in this many seconds of waiting: a server that means to hold its client up, or as good as one.
 SLOWEST, SLOW_SECONDS = 16384, 30.0
 _MOST_HEADERS = 1 << 20  # bytes, with those of the interim answers before them
-_PIECE = 1 << 18  # bytes of a body that are sent at a time; urllib3's own are 16 KiB
+PIECE = 1 << 18  # bytes of a body that are sent at a time; urllib3's own are 16 KiB
 
 
 class _Received(io.RawIOBase):
@@ -72,12 +75,53 @@ class _Response(http.client.HTTPResponse):
         self._received.body_begins()
 
 
+@dataclass(frozen=True, kw_only=True)
+class FilePart:
+    """A piece of a body, of `size` bytes from `start` on in an open file; such a file has a descriptor."""
+
+    file: IO[bytes]
+    start: int
+    size: int
+
+    def read(self) -> bytes:
+        """The bytes. Raises OSError when the file has become shorter."""
+        data = os.pread(self.file.fileno(), self.size, self.start)
+        if len(data) != self.size:
+            raise OSError("the file has become shorter")
+        return data
+
+    def send(self, sock: socket.socket) -> None:
+        """Let the kernel send it, without a copy in this process. Raises TimeoutError, OSError."""
+        deadline, sent = time.monotonic() + (sock.gettimeout() or 0.0), 0
+        waiting = select.poll()
+        waiting.register(sock, select.POLLOUT)
+        while sent < self.size:
+            try:
+                count = os.sendfile(sock.fileno(), self.file.fileno(), self.start + sent, self.size - sent)
+            except BlockingIOError:
+                if not waiting.poll(max(0.0, 1e3 * (deadline - time.monotonic()))):
+                    raise TimeoutError("the server hardly takes anything") from None
+                continue
+            if count == 0:
+                raise OSError("the file has become shorter")
+            sent += count
+
+
 class _Plain(urllib3.connection.HTTPConnection):
     response_class = _Response
+
+    def send(self, data: Any) -> None:
+        if isinstance(data, FilePart):
+            data.send(self.sock)
+        else:
+            super().send(data)
 
 
 class _Encrypted(urllib3.connection.HTTPSConnection):
     response_class = _Response
+
+    def send(self, data: Any) -> None:
+        super().send(data.read() if isinstance(data, FilePart) else data)
 
 
 class _PlainPool(urllib3.HTTPConnectionPool):
@@ -95,11 +139,11 @@ class PacedAdapter(requests.adapters.HTTPAdapter):
     """Lets `requests` use such connections, also by way of a proxy; bodies go out in pieces of a useful size."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options, blocksize=_PIECE)
+        super().init_poolmanager(*arguments, **options, blocksize=PIECE)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **options, blocksize=_PIECE)
+        manager = super().proxy_manager_for(proxy, **options, blocksize=PIECE)
         if not proxy.lower().startswith("socks"):
             manager.pool_classes_by_scheme = _POOLS
         return manager

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import email.utils
 import http.cookiejar
-import io
 import ipaddress
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, cast
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
@@ -23,7 +23,7 @@ from argosy.model import strict_json
 from argosy.oci import certificates, challenge, credentials
 from argosy.oci.challenge import Challenge, origin
 from argosy.oci.credentials import Credentials
-from argosy.oci.paced import PacedAdapter
+from argosy.oci.paced import FilePart, PacedAdapter
 from argosy.oci.patience import Patience
 from argosy.oci.registry import NotFoundError
 
@@ -37,7 +37,7 @@ _FAILED_ATTEMPTS = 4
 _PIECE = 1 << 18
 
 # Opens the request's body afresh, for each time that it is sent.
-Body = Callable[[], bytes | io.RawIOBase]
+Body = Callable[[], bytes | Iterable[bytes | FilePart]]
 
 
 class UnreachableError(ArgosyError):
@@ -189,7 +189,7 @@ class Transport:
             method,
             url,
             headers=dict(headers),
-            data=None if body is None else body(),
+            data=None if body is None else cast("Any", body()),
             auth=authorize,
             timeout=(CONNECT_SECONDS, READ_SECONDS),
             allow_redirects=False,

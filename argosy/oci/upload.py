@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -21,6 +22,7 @@ from argosy.model.digest import Digest
 from argosy.model.manifest import Descriptor
 from argosy.oci import upload_session
 from argosy.oci.challenge import origin
+from argosy.oci.paced import PIECE, FilePart
 from argosy.oci.patience import Patience
 from argosy.oci.registry import Advance, NotFoundError, open_source
 from argosy.oci.transport import Body, BusyError, Transport, UnreachableError
@@ -173,7 +175,7 @@ class _Upload:
             return response.status_code == 200
 
     def _body(self, start: int, size: int) -> Body:
-        def opened() -> bytes | io.RawIOBase:
+        def opened() -> bytes | Iterable[bytes | FilePart]:
             self._show(start)  # the same bytes may be sent again, after a new token
             return _Slice(self._file, start, size, lambda amount: self._show(self._shown + amount)) if size else b""
 
@@ -184,25 +186,25 @@ class _Upload:
         self._shown = position
 
 
-class _Slice(io.RawIOBase):
-    """Bytes `start` to `start + size` of an open file, read once; the HTTP library takes its length by len()."""
+class _Slice:
+    """Bytes `start` to `start + size` of an open file, piece by piece; the HTTP library takes its length by len()."""
 
     def __init__(self, file: IO[bytes], start: int, size: int, advance: Advance) -> None:
-        self._file, self._size, self._left, self._advance = file, size, size, advance
-        file.seek(start)
+        self._file, self._start, self._size, self._advance = file, start, size, advance
 
     def __len__(self) -> int:
         return self._size
 
-    def tell(self) -> int:
-        return self._size - self._left
-
-    def read(self, size: int = -1) -> bytes:
-        wanted = self._left if size < 0 else min(size, self._left)
-        piece = self._file.read(wanted)
-        self._left -= len(piece)
-        self._advance(len(piece))
-        return piece
+    def __iter__(self) -> Iterator[bytes | FilePart]:
+        in_memory = isinstance(self._file, io.BytesIO)
+        for start in range(self._start, self._start + self._size, PIECE):
+            size = min(PIECE, self._start + self._size - start)
+            self._advance(size)
+            if in_memory:
+                self._file.seek(start)
+                yield self._file.read(size)
+            else:
+                yield FilePart(file=self._file, start=start, size=size)
 
 
 def check_stored(response: requests.Response, digest: Digest, action: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -160,3 +162,15 @@ def test_writers_at_the_same_time_all_keep_their_tags(tmp_path: Path) -> None:
     assert layout.tags() == sorted(f"w{writer}-{number}" for writer in range(3) for number in range(8))
     for tag in layout.tags():
         layout.manifest(tag)
+
+
+def test_a_folder_is_opened_without_what_http_takes() -> None:
+    code = (
+        "import sys\n"
+        "from argosy.model.reference import Reference\n"
+        "from argosy.oci import copy, pull\n"
+        "from argosy.oci.open import open_registry\n"
+        "open_registry(Reference.parse('oci:folder'))\n"
+        "assert not {'requests', 'urllib3'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

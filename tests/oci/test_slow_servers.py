@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import itertools
+import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from lying_server import Answer, lying_server
@@ -85,3 +87,28 @@ def test_a_slow_beginning_is_waited_for() -> None:
         file = io.BytesIO()
         open_registry(Reference.parse(f"{server.host}/argo"), patience=5).blob(BLOB, file, lambda amount: None)
         assert file.getvalue() == b"cargo" and len(server.asked) == 1
+
+
+def test_a_server_that_takes_nothing_is_given_up(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, (tmp_path / "cargo").open("w+b") as file:
+        file.truncate(64 << 20)
+        ours.settimeout(0.5)
+        begin = time.monotonic()
+        with pytest.raises(TimeoutError, match="hardly takes anything"):
+            paced.FilePart(file=file, start=0, size=64 << 20).send(ours)
+        assert time.monotonic() - begin < 5
+
+
+def test_a_file_that_becomes_shorter_while_it_is_sent_is_told(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, (tmp_path / "cargo").open("w+b") as file:
+        file.write(b"cargo")
+        file.flush()
+        ours.settimeout(0.5)
+        part = paced.FilePart(file=file, start=2, size=5)
+        with pytest.raises(OSError, match="become shorter"):
+            part.send(ours)
+        with pytest.raises(OSError, match="become shorter"):
+            part.read()
+        assert theirs.recv(10) == b"rgo"
