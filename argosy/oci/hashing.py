@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 _ALONE = 1 << 20  # bytes that are hashed at once: a thread would cost more
-_WAITING = 16  # pieces, and so a bound on memory
+_WAITING = 6  # pieces, and so a bound on memory
 
 
 class ParallelHash:

@@ -34,7 +34,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 _CONNECTION_ATTEMPTS = 3
 _FAILED_ATTEMPTS = 4
-_PIECE = 1 << 18
+_PIECE = 1 << 20
 
 # Opens the request's body afresh, for each time that it is sent.
 Body = Callable[[], bytes | Iterable[bytes | FilePart]]
