@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tarfile
 from pathlib import Path
 
 import guests
@@ -17,6 +16,7 @@ from argosy.model.digest import Digest
 from argosy.model.reference import Reference
 from argosy.model.variant import VARIANTS
 from argosy.pipeline.publish import Terms, publish, publish_variants
+from argosy.tar import tarfile
 
 TEXT = "ahoy from any runtime\n"
 VECTORS = {
