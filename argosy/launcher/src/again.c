@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "limits.h"
+#include "allowance.h"
 
 enum { PIECE = 500 };
 
@@ -235,8 +235,8 @@ char **guest_again(const char *name, const char *const *arguments, const char *f
     if (granted->memory > 0) {
         add_number(&words, "--memory", granted->memory);
     }
-    if (limits_seconds_left() > 0) {
-        add_number(&words, "--seconds", limits_seconds_left());
+    if (allowance_seconds_left() > 0) {
+        add_number(&words, "--seconds", allowance_seconds_left());
     }
     for (size_t i = 1; i < granted->module_count; i++) { /* it may start on a node with another CPU */
         add(&words, "--or-else");

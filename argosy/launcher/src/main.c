@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "again.h"
+#include "allowance.h"
 #include "engine_settings.h"
 #include "launch.h"
-#include "limits.h"
 #include "report.h"
 #include "wasi.h"
 
@@ -86,7 +86,7 @@ int main(int argc, char **argv) {
     }
     paths_grant(&options);
     again_remember(&options);
-    limits_set(&options, store);
+    allowance_set(&options, store);
     report_set_glue(glue, options.again);
     wasmtime_error_t *error = wasmtime_linker_instantiate(linker, context, module, &instance, &trap);
     if (error != NULL) {

@@ -1,4 +1,4 @@
-#include "limits.h"
+#include "allowance.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -6,6 +6,8 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "launch.h"
 
 static char message[128];
 static size_t message_length;
@@ -17,10 +19,10 @@ static void end(int signal) {
     (void)signal;
     ssize_t ignored = write(STDERR_FILENO, message, message_length);
     (void)ignored;
-    _exit(LIMITS_TIME_STATUS);
+    _exit(ALLOWANCE_TIME_STATUS);
 }
 
-void limits_set(const struct options *options, wasmtime_store_t *store) {
+void allowance_set(const struct options *options, struct wasmtime_store *store) {
     if (options->memory > 0) {
         wasmtime_store_limiter(store, options->memory, -1, -1, -1, -1);
     }
@@ -38,7 +40,7 @@ void limits_set(const struct options *options, wasmtime_store_t *store) {
     }
 }
 
-int64_t limits_seconds_left(void) {
+int64_t allowance_seconds_left(void) {
     struct timespec now;
     if (!has_end) {
         return 0;
