@@ -99,7 +99,7 @@ class Cluster:
         shown = self.done("scontrol", "-o", "show", "job", str(number))
         return dict(word.split("=", 1) for word in shown.split() if "=" in word)
 
-    def wait(self, number: int, *, seconds: float = 120) -> dict[str, str]:
+    def wait(self, number: int, *, seconds: float = 300) -> dict[str, str]:
         """The job's fields once it has left its nodes."""
         return self.until(
             lambda: None if (job := self.job(number))["JobState"] in _UNFINISHED else job, f"job {number}", seconds
