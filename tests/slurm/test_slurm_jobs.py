@@ -33,12 +33,14 @@ def native_code(cache: Path) -> list[Path]:
 
 def test_the_prolog_makes_nodes_ready_and_ranks_run_without_compiling_anything(site: Site) -> None:
     before = set(native_code(site.home / "shared"))  # of other tests' jobs
+    launchers = set((site.home / "user").glob("launchers/*"))
     job = site.submit("-N2", "-n4", site.push("ranks", RANKS))
     assert site.slurm.wait(job)["JobState"] == "COMPLETED", site.output(job)
     assert sorted(site.output(job).split()) == ["0", "1", "2", "3"]
     assert len(set(native_code(site.home / "shared")) - before) == 1
     assert list((site.home / "shared/launchers").glob("*/argosy-launch"))
-    assert not native_code(site.home / "user") and not (site.home / "user/launchers").exists()
+    assert not native_code(site.home / "user")
+    assert set((site.home / "user").glob("launchers/*")) == launchers
 
 
 def test_a_job_whose_artifact_is_not_trusted_does_not_start_and_the_queue_goes_on(site: Site) -> None:
