@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,10 @@ from needs import need, program
 from registry_server import KINDS, RegistryServer, registry_server
 
 __all__ = ["need", "program"]
+
+# What is started in the background of a script ignores these, and so would all that the tests start and then interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
@@ -41,11 +46,13 @@ def nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
         "ARGOSY_POLICY",
         "ARGOSY_KEY_PASSWORD",
         "ARGOSY_BUILDER",
+        "ARGOSY_CACHE_LIMIT",
         "SOURCE_DATE_EPOCH",
     ):
         monkeypatch.delenv(name, raising=False)
     empty = tmp_path_factory.getbasetemp()
     monkeypatch.setenv("DOCKER_CONFIG", str(empty))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(empty))
+    monkeypatch.setenv("ARGOSY_SITE_CACHE", "")  # nor does what this machine's administrator has compiled
     # Each test sees its tags for the first time.
     monkeypatch.setenv("ARGOSY_STATE", str(tmp_path_factory.mktemp("state")))

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import native
+from mpi_program import compile_native, compile_wasm
 
 from argosy import process
-from argosy.build import flags, produce, toolchain
 from argosy.errors import ArgosyError
 from argosy.folders import cache_root
 from argosy.launcher import build as launcher_build
@@ -74,27 +74,6 @@ class Case:
         if self.name in MOST_NANOSECONDS:
             return self.difference() <= MOST_NANOSECONDS[self.name]
         return self.ratio() <= MOST_RATIO[self.name] if self.name in MOST_RATIO else None
-
-
-def compile_native(mpi: MpiLibrary, folder: Path) -> Path:
-    """The program as the MPI library's own mpicc makes it."""
-    program = folder / "mpi_calls"
-    process.check([mpi.mpicc, "-O3", SOURCE, "-o", program], purpose="compiling mpi_calls.c natively")
-    return program
-
-
-def compile_wasm(folder: Path) -> Path:
-    """The program as a recipe of kind `sources` would make it."""
-    tools = toolchain.find()
-    mpi = produce.mpi_library(tools)
-    wasm = folder / "mpi_calls.wasm"
-    command = [
-        *(tools.tool("clang"), "--target=wasm32-wasip1", f"--sysroot={tools.sysroot}", "--no-wasm-opt", "-O3"),
-        *(*flags.NUMERICS["fast"], f"-I{mpi}/include", SOURCE, "-o", wasm, f"{mpi}/lib/argosy_abi.o"),
-        *(f"-L{mpi}/lib", "-lmpi", "-Wl,--export-table", "-Wl,--stack-first", "-Wl,-z,stack-size=1048576"),
-    ]
-    process.check(command, purpose="compiling mpi_calls.c to wasm")
-    return wasm
 
 
 def measure(commands: Mapping[str, Sequence[str | Path]], arguments: Sequence[str], rounds: int) -> list[Case]:
@@ -176,10 +155,10 @@ def main() -> int:
     mpi = find_library(options.library)
     work = cache_root() / "bench" / "mpi_calls"
     work.mkdir(parents=True, exist_ok=True)
-    wasm = compile_wasm(work)
+    wasm = compile_wasm(SOURCE, work)
     code = precompile(wasm, Digest.of(wasm.read_bytes()), "fast").path
     subjects: dict[str, list[str | Path]] = {
-        NATIVE: [compile_native(mpi, work)],
+        NATIVE: [compile_native(mpi, SOURCE, work)],
         WASM: [launcher_build.launcher(mpi), code],
     }
     arguments = [str(options.milliseconds), str(options.batches), *options.case]

@@ -26,9 +26,9 @@ from pathlib import Path
 
 import mpi_calls
 import startup
+from mpi_program import compile_native, compile_wasm
 
 from argosy import process
-from argosy.build import produce, toolchain
 from argosy.errors import ArgosyError
 from argosy.launcher import build
 from argosy.launcher.mpi_library import MpiLibrary
@@ -39,20 +39,6 @@ from argosy.site.precompile import precompile
 SOURCE = Path(__file__).with_name("scale.c")
 NATIVE, LAUNCHER, WARM, COLD, CONTAINER = "native", "launcher", "argosy run", "argosy run, cold", "ch-run"
 HOLD = 3000  # milliseconds for which ranks wait to be looked at
-
-
-def compile_wasm(folder: Path) -> Path:
-    """The program as a recipe of kind `sources` would make it."""
-    tools = toolchain.find()
-    mpi = produce.mpi_library(tools)
-    wasm = folder / "scale.wasm"
-    command = [
-        *(tools.tool("clang"), "--target=wasm32-wasip1", f"--sysroot={tools.sysroot}", "--no-wasm-opt", "-O2"),
-        *(f"-I{mpi}/include", SOURCE, "-o", wasm, f"{mpi}/lib/argosy_abi.o", f"-L{mpi}/lib", "-lmpi"),
-        *("-Wl,--export-table", "-Wl,--stack-first"),
-    ]
-    process.check(command, purpose="compiling scale.c to wasm")
-    return wasm
 
 
 def container(folder: Path, program: Path) -> list[str] | str:
@@ -76,9 +62,8 @@ class Jobs:
     def __init__(self, mpi: MpiLibrary, folder: Path) -> None:
         self._mpi = mpi
         self._count = 0
-        self.native = folder / "scale"
-        process.check([mpi.mpicc, "-O2", SOURCE, "-o", self.native], purpose="compiling scale.c natively")
-        self.wasm = compile_wasm(folder)
+        self.native = compile_native(mpi, SOURCE, folder)
+        self.wasm = compile_wasm(SOURCE, folder)
         self.code = precompile(self.wasm, Digest.of(self.wasm.read_bytes()), "fast").path
         self.launcher = build.launcher(mpi)
         self.contained = container(folder, self.native)

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from needs import need
 
@@ -103,28 +104,9 @@ def prepared(
                 os.environ[key] = value
 
 
-def start(
-    wasm: Path,
-    name: str,
-    *,
-    ranks: int = 2,
-    arguments: tuple[str, ...] = (),
-    granted: Path | None = None,
-    environment: Mapping[str, str] | None = None,
-    spawn: int = 0,
-    trace: Path | None = None,
-) -> Done:
-    """Run the program as `prepared`; nothing may last longer than two minutes."""
-    begin = prepared(
-        wasm,
-        name,
-        ranks=ranks,
-        arguments=arguments,
-        granted=granted,
-        environment=environment,
-        spawn=spawn,
-        trace=trace,
-    )
+def start(wasm: Path, name: str, **settings: Any) -> Done:
+    """Run the program as `prepared` with these settings; nothing may last longer than two minutes."""
+    begin = prepared(wasm, name, **settings)
     done = subprocess.run(
         begin.command,
         env={**begin.environment, **RANK_ENVIRONMENT},
