@@ -15,9 +15,13 @@ from typing import IO
 
 from argosy.errors import ArgosyError
 
-_CHUNK = 1 << 20
 # What flock says on a file system that has no locks.
-_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+_CHUNK = 1 << 20
+
+
+class UnwritableError(ArgosyError):
+    """A file or folder of Argosy's own cannot be written, or not be locked."""
 
 
 def sha256_of(path: Path) -> str:
@@ -54,7 +58,7 @@ def whole_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     """A file that appears at `path` with all of its bytes when the block ends well, and not at all otherwise.
 
     The bytes go to a temporary file in the same folder, reach the disk, and take the name in one step, so a
-    reader or a crash never meets half of it. Raises ArgosyError when the folder cannot be written or is full.
+    reader or a crash never meets half of it. Raises UnwritableError when the folder cannot be written or is full.
     """
     temporary: Path | None = None
     try:
@@ -76,8 +80,8 @@ def whole_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)
 
 
-def _unwritable(path: Path, error: OSError) -> ArgosyError:
-    return ArgosyError(
+def _unwritable(path: Path, error: OSError) -> UnwritableError:
+    return UnwritableError(
         f"cannot write {path}: {error.strerror or error}",
         advice="free some space or choose another folder (the cache's is $ARGOSY_CACHE)",
     )
@@ -126,7 +130,7 @@ def _open_alone(path: Path, mode: int) -> IO[bytes]:
         except FileNotFoundError:
             pass
         except OSError as error:
-            if error.errno in _NO_LOCKS:
+            if error.errno in NO_LOCKS:
                 return file
             file.close()
             raise
@@ -148,6 +152,21 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 
 @contextlib.contextmanager
+def scratch_folder(above: Path) -> Iterator[Path]:
+    """A new folder in `above`, which is made where absent; removed, with all that is in it, when the block ends.
+
+    Raises UnwritableError where it cannot be made.
+    """
+    try:
+        above.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=above, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise _unwritable(above, error) from error
+    with folder as name:
+        yield Path(name)
+
+
+@contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
     """Hold an exclusive advisory lock on `path` (created when absent) while the block runs; other processes wait.
 
@@ -158,7 +177,7 @@ def lock(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = _open_alone(path, 0o644)
     except OSError as error:
-        raise ArgosyError(
+        raise UnwritableError(
             f"cannot lock {path}: {error.strerror or error}", advice="choose a folder of your own with $ARGOSY_CACHE"
         ) from error
     with file:

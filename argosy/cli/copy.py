@@ -183,12 +183,14 @@ def _save_policy(there: Registry, folder: Path) -> None:
         raise ArgosyError("the archive holds no policy")
     try:
         folder.mkdir(parents=True)
+        for path in sorted(source.iterdir()):
+            shutil.copyfile(path, folder / path.name)
     except FileExistsError:
         raise UsageError(
             f"{folder} is there already", advice="name a new folder: nothing is to be overwritten"
         ) from None
-    for path in sorted(source.iterdir()):
-        shutil.copyfile(path, folder / path.name)
+    except OSError as error:
+        raise ArgosyError(f"cannot put the policy into {folder}: {error.strerror}") from error
 
 
 def _delete(options: argparse.Namespace) -> int:

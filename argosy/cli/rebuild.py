@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +88,7 @@ def _say(line: str) -> None:
 
 @contextlib.contextmanager
 def _folder(kept: Path | None) -> Iterator[Path]:
+    from argosy.files import scratch_folder
     from argosy.folders import cache_root
 
     if kept is not None:
@@ -96,7 +96,5 @@ def _folder(kept: Path | None) -> Iterator[Path]:
             raise UsageError(f"{kept} is there already", advice="name a new folder: nothing is to be overwritten")
         yield kept.absolute()
         return
-    above = cache_root() / "rebuilds"
-    above.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=above) as folder:
-        yield Path(folder)
+    with scratch_folder(cache_root() / "rebuilds") as folder:
+        yield folder

@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from argosy.errors import ArgosyError
-from argosy.files import sha256_of, whole_file
+from argosy.files import scratch_folder, sha256_of, whole_file
 from argosy.folders import cache_root
 from argosy.oci.layout import Layout
 from argosy.tar import tarfile
@@ -32,26 +31,25 @@ def opened(path: Path, *, write: bool) -> Iterator[Layout]:
 
     Raises ArgosyError for what is no such archive, and for members that have no place in one.
     """
-    (cache_root() / "transfers").mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="archive.", dir=cache_root() / "transfers"))
-    try:
+    with scratch_folder(cache_root() / "transfers") as folder:
         before = None
         if not write or path.exists():
-            before = sha256_of(_readable(path))
+            before = _digest(path)
             _unpack(path, folder)
         yield Layout(folder)
         if write:
-            if before is not None and sha256_of(path) != before:
+            if before is not None and _digest(path) != before:
                 raise ArgosyError(f"{path} was changed by somebody else meanwhile", advice="copy again")
             _pack(folder, path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _readable(path: Path) -> Path:
-    if not path.is_file():
-        raise ArgosyError(f"there is no archive {path}")
-    return path
+def _digest(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except FileNotFoundError:
+        raise ArgosyError(f"there is no archive {path}") from None
+    except OSError as error:
+        raise ArgosyError(f"cannot read the archive {path}: {error.strerror}") from error
 
 
 def _unpack(path: Path, folder: Path) -> None:

@@ -180,7 +180,7 @@ def _compared(checked: Checked, trust: Trust, accept_rollback: bool) -> Checked:
     tag = reference.tag or ("latest" if reference.layout is None else "")
     record = TagRecord(place=place, tag=tag)
     last = record.last()
-    refusal = record.refusal(checked.seen)
+    refusal = record.refusal(checked.seen, last)
     if refusal is not None:
         text = refusal + (", which is accepted" if accept_rollback else "")
     elif last is None:

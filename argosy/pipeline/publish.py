@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from argosy.build.describe import describe
 from argosy.errors import UsageError
-from argosy.files import sha256_of
+from argosy.files import scratch_folder, sha256_of
 from argosy.folders import cache_root, settings_root
 from argosy.model.artifact import Description
 from argosy.model.digest import Digest
@@ -143,11 +142,9 @@ def publish_variants(
     signed too. What was published is then the index, and its `wasm` the module of the best variant.
     """
     registry = open_registry(reference, plain_http=terms.plain_http)
-    cache_root().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache_root()) as scratch:
+    with scratch_folder(cache_root()) as scratch:
         members = [
-            _prepare(wasm, lock, key, terms, Path(scratch) / str(number))
-            for number, (wasm, lock) in enumerate(programs)
+            _prepare(wasm, lock, key, terms, scratch / str(number)) for number, (wasm, lock) in enumerate(programs)
         ]
         index = group([(one.packed, one.said) for one in members]) if len(members) > 1 else None
         before = _named(registry, reference.tag)

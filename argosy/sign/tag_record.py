@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from argosy.errors import ArgosyError
-from argosy.files import distrust, lock, write_whole
+from argosy.files import UnwritableError, distrust, lock, write_whole
 from argosy.folders import state_root
 from argosy.model import strict_json
 from argosy.model.digest import Digest
@@ -57,9 +57,8 @@ class TagRecord:
         name = hashlib.sha256(f"{self.place}\n{self.tag}".encode()).hexdigest()
         return state_root() / "tags" / f"{name}.json"
 
-    def refusal(self, found: Seen) -> str | None:
-        """Why `found` must not follow what is recorded; None where it may."""
-        last = self.last()
+    def refusal(self, found: Seen, last: Seen | None) -> str | None:
+        """Why `found` must not follow `last`, which is what is recorded; None where it may."""
         if last is None or last.digest == found.digest:
             return None
         reason = found.order.step_back(last.order)
@@ -72,16 +71,14 @@ class TagRecord:
         try:
             with lock(self.path.with_suffix(".lock")):
                 return self._advance(found, back)
-        except ArgosyError as error:
-            if error.what.startswith(("cannot lock", "cannot write")):
-                advice = "name a folder of your own by $ARGOSY_STATE, or the artifact by its digest: REF@sha256:…"
-                raise ArgosyError(f"cannot record what {self.tag} names: {error.what}", advice=advice) from error
-            raise
+        except UnwritableError as error:
+            advice = "name a folder of your own by $ARGOSY_STATE, or the artifact by its digest: REF@sha256:…"
+            raise ArgosyError(f"cannot record what {self.tag} names: {error.what}", advice=advice) from error
 
     def _advance(self, found: Seen, back: bool) -> str | None:
-        refusal = None if back else self.refusal(found)
+        last = None if back else self.last()
+        refusal = self.refusal(found, last)
         if refusal is None:
-            last = None if back else self.last()
             write_whole(self.path, self._text(_joined(last, found)), mode=0o600)
         return refusal
 

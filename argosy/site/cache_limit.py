@@ -9,7 +9,6 @@ a day.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import shutil
@@ -19,14 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from argosy.errors import ArgosyError
-from argosy.files import lock
+from argosy.files import NO_LOCKS, lock
 from argosy.model.quantity import parse_size
 from argosy.site import aot_cache, aot_folder
 from argosy.site.cache_contents import RECENT, Stored, contents, leftovers, look, remove, total
 
 LIMIT_VARIABLE = "ARGOSY_CACHE_LIMIT"
 _DAY = 86400.0
-_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +112,7 @@ def _is_free(descriptor: int, one: Stored) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        if error.errno in _NO_LOCKS:
+        if error.errno in NO_LOCKS:
             return time.time() - one.used > _DAY
         raise
     return True

@@ -84,7 +84,7 @@ def test_from_a_registry_into_a_folder_into_an_archive_and_back(
     with archive.opened(tmp_path / "all.tar", write=False) as unpacked:
         copy(unpacked, back, "kept", tag="2.0")
     assert holds_everything(back, port, "2.0")
-    assert list((tmp_path / "cache" / "transfers").glob("archive.*")) == []
+    assert [path for path in (tmp_path / "cache" / "transfers").iterdir() if path.is_dir()] == []
 
 
 def test_within_one_registry_nothing_is_sent(open_server: RegistryServer, port: Harbour) -> None:
@@ -218,6 +218,20 @@ def test_the_same_content_gives_the_same_archive(tmp_path: Path) -> None:
         with archive.opened(tmp_path / name, write=True) as packed:
             copy(port.registry, packed, "1.0", tag="1.0")
     assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
+
+
+def test_a_place_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = harbour(tmp_path, f"oci:{tmp_path}/layout:1.0")
+    file, one_file = tmp_path / "file", f"oci-archive:{tmp_path}/all.tar:1.0"
+    file.write_text("no folder")
+    assert main(["copy", "--add-policy", port.trust.policy.source, str(port.reference), one_file]) == 0
+    assert main(["copy", "--save-policy", f"{file}/policy", one_file, f"oci:{tmp_path}/site"]) == 1
+    assert f"cannot put the policy into {file}/policy" in capsys.readouterr().err
+    monkeypatch.setenv("ARGOSY_CACHE", f"{file}/cache")
+    assert main(["copy", one_file, f"oci:{tmp_path}/site"]) == 1
+    assert f"cannot write {file}/cache/transfers: Not a directory" in capsys.readouterr().err
 
 
 def test_the_command_carries_an_artifact_and_its_policy_to_a_site_without_a_network(
