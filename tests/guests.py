@@ -76,10 +76,10 @@ def put(folder: Path, wasm: bytes) -> tuple[Path, Digest]:
     return path, Digest.of(wasm)
 
 
-def code(folder: Path, wasm: bytes, numerics: engine.Numerics = "fast") -> Path:
+def code(folder: Path, wasm: bytes, numerics: engine.Numerics = "fast", bounds: engine.Bounds = "guard") -> Path:
     """The module's native code in a file that the launcher trusts."""
-    path = folder / f"{Digest.of(wasm).hex[:12]}.cwasm"
-    path.write_bytes(wasmtime.Module(wasmtime.Engine(engine.config(numerics)), wasm).serialize())
+    path = folder / f"{Digest.of(wasm).hex[:12]}-{bounds}.cwasm"
+    path.write_bytes(wasmtime.Module(wasmtime.Engine(engine.config(numerics, bounds=bounds)), wasm).serialize())
     path.chmod(0o644)
     return path
 
@@ -90,10 +90,12 @@ def start(
     stdin: str = "",
     timeout: float = 60,
     environment: Mapping[str, str] | None = None,
+    addresses: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; its outputs are kept apart."""
+    """Run a command to its end; its outputs are kept apart. `addresses` are the bytes that `ulimit -v` leaves it."""
+    limit = [] if addresses is None else ["prlimit", f"--as={addresses}"]
     return subprocess.run(
-        [str(word) for word in command],
+        [*limit, *map(str, command)],
         input=stdin,
         capture_output=True,
         text=True,

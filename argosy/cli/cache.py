@@ -177,6 +177,7 @@ def _row(one: Stored) -> dict[str, object]:
         "triple": note.triple if note else None,
         "features": note.features if note else None,
         "numerics": note.numerics if note else None,
+        "bounds": note.bounds if note else None,
         "wasmtime": note.wasmtime if note else None,
     }
 
@@ -197,7 +198,8 @@ def _target(one: Stored, names: dict[Target, str]) -> str:
         return "?"
     target = one.note.target
     text = names.get(target, f"{printable(target.architecture)} with {len(target.features)} features")
-    return f"{text}, {printable(one.note.numerics)}, wasmtime {printable(one.note.wasmtime)}"
+    checked = ", bounds checked" if one.note.bounds == "check" else ""
+    return f"{text}, {printable(one.note.numerics)}{checked}, wasmtime {printable(one.note.wasmtime)}"
 
 
 def _when(used: float) -> str:

@@ -21,6 +21,7 @@ examples:
   argosy precompile --for rpi4 --for rpi5 REF           on any 64-bit Arm: for a Raspberry Pi 4, and for a 5
   argosy precompile --for node7.cpuinfo REF             for the machine whose /proc/cpuinfo that is
   argosy precompile --json oci:layout:hpcc | jq -r .path
+  argosy precompile --bounds check REF                  for jobs whose addresses are limited (ulimit -v): a bit slower
   argosy precompile --launcher REF                      and build what starts its ranks, against this node's MPI
   argosy precompile --unsigned build/hpcc/hpcc.wasm     your own build, not verified
 
@@ -51,6 +52,12 @@ def add_precompile(commands: Commands) -> None:
     parser.add_argument(
         "--if-needed", action="store_true", help="compile only where nothing in the cache runs on this CPU"
     )
+    parser.add_argument(
+        "--bounds",
+        metavar="HOW",
+        help="find what is out of bounds by guard pages, which take 4 GiB of addresses (guard), or in the code, where "
+        "`ulimit -v` gives less (check); default: as this process's own limit asks for",
+    )
     parser.add_argument("--launcher", action="store_true", help="also build the launcher, which the first run would")
     parser.add_argument(
         "--mpi", metavar="MPICC", help="the MPI library that it is for (default: $ARGOSY_MPICC, else PATH's)"
@@ -70,9 +77,10 @@ def add_why_not(commands: Commands) -> None:
 
 
 def _precompile(options: argparse.Namespace) -> int:
-    from argosy.site import cpu, profiles
+    from argosy.site import cpu, engine, profiles
     from argosy.site.precompile import for_this_cpu, precompile
 
+    bounds = None if options.bounds is None else engine.parse_bounds(options.bounds)
     if options.if_needed and options.profiles:
         raise UsageError("--if-needed is about this CPU: it goes without --for")
     wanted = [profiles.parse(text) for text in options.profiles or [profiles.HOST]]
@@ -80,9 +88,11 @@ def _precompile(options: argparse.Namespace) -> int:
         cpu.require_compilable(profile.target)
     module = chosen_module(options, [profile.target for profile in wanted])
     if options.if_needed:
-        entries = [for_this_cpu(module.path, module.digest, module.numerics)]
+        entries = [for_this_cpu(module.path, module.digest, module.numerics, bounds)]
     else:
-        entries = [precompile(module.path, module.digest, module.numerics, profile.target) for profile in wanted]
+        entries = [
+            precompile(module.path, module.digest, module.numerics, profile.target, bounds) for profile in wanted
+        ]
     launcher = _launcher(options.mpi, any(entry.uses_mpi for entry in entries)) if options.launcher else None
     if options.json:
         rows = [

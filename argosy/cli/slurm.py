@@ -79,6 +79,9 @@ def _add_prolog(actions: Commands) -> None:
     parser.add_argument("--launcher", action="store_true", help="build the launcher too, so that no first job does")
     parser.add_argument("--mpi", metavar="MPICC", help="the MPI library that it is for (default: as on PATH)")
     parser.add_argument(
+        "--bounds", metavar="HOW", help="as of `argosy precompile`: check where VSizeFactor limits jobs"
+    )
+    parser.add_argument(
         "--policy", type=Path, help="the trust policy (default: $ARGOSY_POLICY, the user's, the site's)"
     )
     parser.add_argument("--plain-http", action="store_true", help="use http where a registry has no TLS")
@@ -87,8 +90,10 @@ def _add_prolog(actions: Commands) -> None:
 
 
 def _prolog(options: argparse.Namespace) -> int:
+    from argosy.site import engine
     from argosy.site.slurm_prolog import Settings, prepare_job
 
+    bounds = None if options.bounds is None else engine.parse_bounds(options.bounds)
     settings = Settings(
         closed=options.closed,
         seconds=options.seconds,
@@ -98,6 +103,7 @@ def _prolog(options: argparse.Namespace) -> int:
         cache=_whole(options.cache),
         launcher=options.launcher,
         mpicc=options.mpi,
+        bounds=bounds,
         plain_http=options.plain_http,
     )
     if options.write is not None:
@@ -163,6 +169,7 @@ def _write_prolog(path: Path, settings: Settings, *, as_json: bool) -> int:
     ):
         words += [option, str(value)] if value else []
     words += ["--mpi", settings.mpicc] if settings.mpicc else []
+    words += ["--bounds", settings.bounds] if settings.bounds else []
     flags = {
         "--closed": settings.closed,
         "--as-user": settings.as_user,

@@ -29,7 +29,7 @@ from argosy.model.strict import Table
 from argosy.model.target import Target
 from argosy.site import aot_folder, elf, engine
 from argosy.site.aot_folder import Refused
-from argosy.site.engine import Numerics
+from argosy.site.engine import Bounds, Numerics
 
 _FORMAT = 1
 _LARGEST_NOTE = 1 << 20  # bytes
@@ -42,13 +42,14 @@ class Key:
     wasm: Digest
     numerics: Numerics
     target: Target
+    bounds: Bounds = "guard"
 
     def name(self) -> str:
         """The key as the name of a file: 32 hexadecimal digits."""
         parts = [
             str(self.wasm),
             engine.wasmtime_version(),
-            engine.settings_text(self.numerics),
+            engine.settings_text(self.numerics, self.bounds),
             self.target.triple,
             *sorted(self.target.features),
         ]
@@ -57,7 +58,10 @@ class Key:
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """What is written beside native code; `sha256` in lower-case hex is the code's. The fields are the file's."""
+    """What is written beside native code; `sha256` in lower-case hex is the code's. The fields are the file's.
+
+    A note without `bounds` is older than code that checks them.
+    """
 
     format: int
     wasm: str
@@ -67,6 +71,7 @@ class Note:
     features: tuple[str, ...]
     imports: tuple[str, ...]
     sha256: str
+    bounds: str = "guard"
 
     @classmethod
     def parse(cls, data: bytes, name: str) -> Note:
@@ -82,6 +87,7 @@ class Note:
                 features=table.texts("features"),
                 imports=table.texts("imports"),
                 sha256=table.text("sha256"),
+                bounds=table.text("bounds", "guard"),
             )
         except (ValueError, RecursionError, UsageError) as error:
             raise Refused(f"{name} cannot be read: {error}") from error
@@ -90,6 +96,15 @@ class Note:
     def target(self) -> Target:
         """For whom the code is, as the note says: the code's own record decides."""
         return Target(triple=self.triple, features=frozenset(self.features))
+
+    def key(self) -> Key:
+        """What its code was compiled for. Raises ArgosyError for what this version does not know."""
+        return Key(
+            wasm=Digest.parse(self.wasm),
+            numerics=engine.parse_numerics(self.numerics),
+            target=self.target,
+            bounds=engine.parse_bounds(self.bounds),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +165,8 @@ def entry(key: Key) -> Entry | None:
     return _in_site(key)
 
 
-def targets(wasm: Digest, numerics: Numerics) -> tuple[Target, ...]:
-    """For which targets there is code of this module by this wasmtime, so the notes say: `entry` checks one.
+def targets(wasm: Digest, numerics: Numerics, bounds: Bounds) -> tuple[Target, ...]:
+    """For which targets there is such code of this module by this wasmtime, so the notes say: `entry` checks one.
 
     Those with more features first.
     """
@@ -163,7 +178,7 @@ def targets(wasm: Digest, numerics: Numerics) -> tuple[Target, ...]:
         for path in place.glob("*.json"):
             with contextlib.suppress(Refused):
                 target = read_note(path).target
-                if Key(wasm=wasm, numerics=numerics, target=target).name() == path.stem:
+                if Key(wasm=wasm, numerics=numerics, target=target, bounds=bounds).name() == path.stem:
                     found.add(target)
     return tuple(sorted(found, key=lambda target: (-len(target.features), str(target))))
 
@@ -220,6 +235,7 @@ def write_entry(place: Path, key: Key, code: Code) -> None:
         features=tuple(sorted(key.target.features)),
         imports=code.imports,
         sha256=hashlib.sha256(code.data).hexdigest(),
+        bounds=key.bounds,
     )
     # The note last: without it the code does not count, so a crash in between leaves no entry.
     (place / f"{name}.json").unlink(missing_ok=True)

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from argosy.errors import ArgosyError
-from argosy.model.digest import Digest
 from argosy.site import aot_cache, aot_folder, engine
-from argosy.site.aot_cache import Key, Note
+from argosy.site.aot_cache import Note
 from argosy.site.aot_folder import Refused
 
 RECENT = 600.0  # seconds in which what was written or used is left alone: its user may only be about to open it
@@ -102,7 +101,7 @@ def _problem(place: Path, name: str, note: Note, *, thorough: bool) -> str:
     if note.wasmtime != engine.wasmtime_version():
         return ""  # kept for that wasmtime, whose own check it will meet
     try:
-        key = Key(wasm=Digest.parse(note.wasm), numerics=engine.parse_numerics(note.numerics), target=note.target)
+        key = note.key()
         if key.name() != name:
             return "its name is not that of what its note says"
         if thorough:

@@ -88,7 +88,7 @@ def _import(archive: tarfile.TarFile, note: Note, path: Path) -> Entry:
             f"{path} holds code by wasmtime {note.wasmtime}, and here is {engine.wasmtime_version()}",
             advice="export from a machine with the same wasmtime",
         )
-    key = Key(wasm=Digest.parse(note.wasm), numerics=engine.parse_numerics(note.numerics), target=note.target)
+    key = note.key()
     data = _next(archive, note.sha256, _LARGEST_CODE, path)
     if Digest.of(data).hex != note.sha256:
         raise ArgosyError(f"{path}: code of {note.wasm} is not what was exported", advice="copy the file again")

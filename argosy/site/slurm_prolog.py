@@ -23,6 +23,7 @@ from argosy.errors import ArgosyError
 from argosy.folders import cache_root, site_cache_root
 from argosy.model.reference import Reference
 from argosy.site import slurm_commands, slurm_job
+from argosy.site.engine import Bounds
 from argosy.site.hook_script import argosy_command
 from argosy.site.slurm_job import Job
 
@@ -60,6 +61,7 @@ class Settings:
     cache: Path | None = None
     launcher: bool = False
     mpicc: str | None = None
+    bounds: Bounds | None = None
     plain_http: bool = False
 
 
@@ -139,6 +141,7 @@ def _precompile(reference: Reference, job: Job, settings: Settings, seconds: flo
     command = [*argosy_command(), "precompile", "--json", "--if-needed"]
     command += ["--launcher"] if settings.launcher else []
     command += ["--mpi", settings.mpicc] if settings.mpicc else []
+    command += ["--bounds", settings.bounds] if settings.bounds else []
     command += ["--policy", str(settings.policy)] if settings.policy else []
     command += ["--plain-http"] if settings.plain_http else []
     user = pwd.getpwuid(job.user) if settings.as_user else None

@@ -2,6 +2,7 @@
 
     python tests/bench/hpcc.py                    # 2 ranks, 5 rounds in turn, table on stdout
     python tests/bench/hpcc.py --json --plot hpcc.png
+    python tests/bench/hpcc.py --memory           # what other ways to hold a guest's memory cost, beside the usual one
 
 The reference is `mpicc -O3`; `-O3 -march=native` runs beside it, since that is what a site compiles for itself and
 what precompilation on the node stands against. Needs an MPI library with its mpicc and a native C compiler; which one
@@ -27,11 +28,24 @@ from argosy.errors import ArgosyError
 from argosy.folders import cache_root
 from argosy.launcher import build as launcher_build
 from argosy.launcher import mpi_library
+from argosy.launcher.mpi_library import MpiLibrary
 from argosy.model.digest import Digest
+from argosy.site import engine
 from argosy.site.precompile import precompile
+
+Commands = dict[str, list[str | Path]]
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = "native -O3"
+USUAL = "wasm"  # bounds found by guard pages, huge pages where the kernel has them
+# Run the command that follows, and all that it starts, without huge pages.
+WITHOUT_HUGE_PAGES = """
+import ctypes, os, sys
+PR_SET_THP_DISABLE = 41  # linux/prctl.h
+if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0:
+    sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 # HPCC's own names: what they are, their unit, whether more is better, and the project's aim for wasm / native.
 QUANTITIES: dict[str, tuple[str, str, bool, float | None]] = {
@@ -77,12 +91,40 @@ def measure(command: list[str | Path], folder: Path, text: str) -> Mapping[str, 
     return summary((folder / "hpccoutf.txt").read_text())
 
 
+def against_native(mpi: MpiLibrary, wasm: Path, ranks: int, work: Path) -> tuple[str, Commands]:
+    """The subjects of the comparison with native code, and which of them is the reference."""
+    start = [mpi.start_command(), "-n", str(ranks)]
+    tuned = ("-O3", "-march=native")
+    return REFERENCE, {
+        REFERENCE: [*start, native.build(ROOT / "recipes", "hpcc", work / "o3", mpi=mpi, flags=("-O3",))],
+        "native -march=native": [*start, native.build(ROOT / "recipes", "hpcc", work / "tuned", mpi=mpi, flags=tuned)],
+        USUAL: launch(mpi, wasm, ranks, "guard"),
+    }
+
+
+def memory(mpi: MpiLibrary, wasm: Path, ranks: int, work: Path) -> tuple[str, Commands]:
+    """The ways to hold a guest's memory, and which of them is the usual one."""
+    usual = launch(mpi, wasm, ranks, "guard")
+    return USUAL, {
+        USUAL: usual,
+        "bounds checked": launch(mpi, wasm, ranks, "check"),
+        "without huge pages": [sys.executable, "-c", WITHOUT_HUGE_PAGES, *usual],
+    }
+
+
+def launch(mpi: MpiLibrary, wasm: Path, ranks: int, bounds: engine.Bounds) -> list[str | Path]:
+    """The command that starts the module's ranks."""
+    code = precompile(wasm, Digest.of(wasm.read_bytes()), "fast", bounds=bounds).path
+    return [mpi.start_command(), "-n", str(ranks), launcher_build.launcher(mpi), "--dir", ".", code]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ranks", type=int, default=2, help="ranks, and columns of HPL's process grid (default 2)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each side runs, in turn (default 5)")
     parser.add_argument("--size", type=int, default=2400, help="order of HPL's matrix; sizes the rest too")
     parser.add_argument("--wasm", type=Path, default=ROOT / "build/hpcc/hpcc.wasm", help="as `scons hpcc` made it")
+    parser.add_argument("--memory", action="store_true", help="compare ways to hold memory, not wasm with native")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     parser.add_argument("--plot", type=Path, help="write a bar chart there (.png or .svg)")
     options = parser.parse_args()
@@ -91,25 +133,20 @@ def main() -> int:
 
     mpi = mpi_library.find()
     work = cache_root() / "bench" / "hpcc"
-    start: list[str | Path] = [mpi.start_command(), "-n", str(options.ranks)]
     text = hpcc_input(options.size, options.ranks)
-    digest = Digest.of(options.wasm.read_bytes())
-    code = precompile(options.wasm, digest, "fast").path
-    launch = launcher_build.launcher(mpi)
-    commands: dict[str, list[str | Path]] = {
-        REFERENCE: [*start, native.build(ROOT / "recipes", "hpcc", work / "o3", mpi=mpi, flags=("-O3",))],
-        "native -march=native": [
-            *start,
-            native.build(ROOT / "recipes", "hpcc", work / "tuned", mpi=mpi, flags=("-O3", "-march=native")),
-        ],
-        "wasm": [*start, launch, "--dir", ".", code],
-    }
+    reference, commands = (memory if options.memory else against_native)(mpi, options.wasm, options.ranks, work)
     subjects: dict[str, Callable[[], Mapping[str, float]]] = {
         name: partial(measure, command, work / "run", text) for name, command in commands.items()
     }
     medians = ratios.in_turn(subjects, options.rounds)
     rows = [
-        ratios.Row(name=label, unit=unit, more_is_better=more, aim=aim, medians={s: medians[s][name] for s in medians})
+        ratios.Row(
+            name=label,
+            unit=unit,
+            more_is_better=more,
+            aim=None if options.memory else aim,
+            medians={subject: medians[subject][name] for subject in medians},
+        )
         for name, (label, unit, more, aim) in QUANTITIES.items()
     ]
     about = (
@@ -117,11 +154,15 @@ def main() -> int:
         f"natively by {native.compiler(mpi)}"
     )
     if options.json:
-        print(ratios.as_json(rows, REFERENCE, about=about, rounds=options.rounds, wasm=str(digest)))
+        print(
+            ratios.as_json(
+                rows, reference, about=about, rounds=options.rounds, wasm=str(Digest.of(options.wasm.read_bytes()))
+            )
+        )
     else:
-        print(f"{about}; medians of {options.rounds} rounds in turn\n\n{ratios.table(rows, REFERENCE)}")
+        print(f"{about}; medians of {options.rounds} rounds in turn\n\n{ratios.table(rows, reference)}")
     if options.plot:
-        ratios.plot(rows, REFERENCE, about, options.plot)
+        ratios.plot(rows, reference, about, options.plot)
     return 0
 
 

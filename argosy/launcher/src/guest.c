@@ -13,9 +13,6 @@
 struct guest guest;
 uint32_t guest_depth;
 
-/* All that 32 bits reach, which is reserved from the start. */
-static const size_t reach = (size_t)1 << 32;
-
 bool guest_attach(wasmtime_context_t *context, const wasmtime_instance_t *instance) {
     static const char memory[] = "memory", table[] = "__indirect_function_table";
     wasmtime_extern_t item;
@@ -35,7 +32,7 @@ bool guest_attach(wasmtime_context_t *context, const wasmtime_instance_t *instan
         guest.known_size = guest_size();
         /* Huge pages, where the kernel gives them only to who asks: large arrays miss the TLB far less. It is advice:
          * a kernel that refuses it costs speed alone. */
-        (void)madvise(guest.base, reach, MADV_HUGEPAGE);
+        (void)madvise(guest.base, room_reach(), MADV_HUGEPAGE);
     }
     wasmtime_extern_delete(&item);
     return has_memory;

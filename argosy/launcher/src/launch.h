@@ -7,9 +7,23 @@
 
 #define MPI_MODULE "argosy_mpi_1"
 
-/* The first of the options' modules that is there and that this CPU can run, after checking that nobody else can have
- * written it; the bytes checked are the bytes loaded. `module` of the options is then its path. */
-wasmtime_module_t *module_load(wasm_engine_t *engine, struct options *options);
+/* The first of the options' modules that is there and that this node can run, after checking that nobody else can have
+ * written it; the bytes checked are the bytes loaded. `module` of the options is then its path, and `engine` what it
+ * was loaded in. */
+wasmtime_module_t *module_load(struct options *options, wasm_engine_t **engine);
+
+/* An engine for code that checks its bounds, or for code that leaves that to guard pages. `memory` are the bytes that a
+ * memory may have, 0 without limit. */
+wasm_engine_t *engine_make(bool checked, int64_t memory);
+
+/* Whether this process may have as many addresses as guard pages take. */
+bool engine_has_addresses(void);
+
+/* Let the memories of the engine to be be reserved as large as there are addresses for, and at most `memory` bytes. */
+void room_set(wasm_config_t *config, int64_t memory);
+
+/* The bytes to which the guest's memory can grow. */
+size_t room_reach(void);
 
 /* Define in `linker` what the module imports: WASI (the launcher's own or wasmtime's, as the options say) and MPI. When
  * the node lacks some import, lists all such and leaves. Gives the glue, or NULL for a module without MPI. */

@@ -1,42 +1,17 @@
 /* argosy-launch: one process, one precompiled module, started and ended.
  *
- * Order: options, engine, module (trusted file only), imports (all there or nothing starts), grants, instance, guest,
- * MPI glue, _start. The engine's settings are those of precompilation (engine_settings.h, written by the build from
- * argosy/site/engine.py): other settings and the module does not load. Objects live until the process ends; the kernel
- * takes them back faster than we could. */
+ * Order: options, module (trusted file only) and the engine that it loads in, imports (all there or nothing starts),
+ * grants, instance, guest, MPI glue, _start. Objects live until the process ends; the kernel takes them back faster
+ * than we could. */
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "again.h"
 #include "allowance.h"
-#include "engine_settings.h"
 #include "launch.h"
 #include "report.h"
 #include "wasi.h"
-
-/* How much of this thread's stack wasm may use: three quarters, so that host functions called from the deepest guest
- * frame still have room. */
-static size_t wasm_stack(void) {
-    enum { LEAST = 512 << 10, MOST = 48 << 20 };
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_STACK, &limit) != 0) {
-        return LEAST;
-    }
-    rlim_t most = limit.rlim_cur / 4 * 3;
-    return most < LEAST ? (size_t)most : most > MOST ? MOST : (size_t)most;
-}
-
-static wasm_engine_t *make_engine(void) {
-    wasm_config_t *config = wasm_config_new();
-    engine_settings(config);
-    size_t stack = wasm_stack();
-    wasmtime_config_max_wasm_stack_set(config, stack);
-    wasmtime_config_async_stack_size_set(config, stack + (1 << 20)); /* wasmtime wants it larger; it is not used */
-    wasmtime_config_parallel_compilation_set(config, false);         /* nothing is compiled here: no thread pool */
-    return wasm_engine_new_with_config(config);
-}
 
 static wasmtime_func_t find_start(wasmtime_context_t *context, const wasmtime_instance_t *instance, const char *path) {
     static const char name[] = "_start";
@@ -69,8 +44,8 @@ int main(int argc, char **argv) {
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is the writer's error, and not the end */
     occupy_streams();
     options_parse(&options, argc, argv);
-    wasm_engine_t *engine = make_engine();
-    wasmtime_module_t *module = module_load(engine, &options);
+    wasm_engine_t *engine = NULL;
+    wasmtime_module_t *module = module_load(&options, &engine);
     wasmtime_store_t *store = wasmtime_store_new(engine, NULL, NULL);
     wasmtime_context_t *context = wasmtime_store_context(store);
     wasmtime_linker_t *linker = wasmtime_linker_new(engine);
@@ -91,7 +66,7 @@ int main(int argc, char **argv) {
     wasmtime_error_t *error = wasmtime_linker_instantiate(linker, context, module, &instance, &trap);
     if (error != NULL) {
         refuse_error(options.memory > 0 ? "cannot make room for the guest within the memory that it is granted"
-                                        : "cannot make room for the guest (it reserves 4 GiB of addresses, see ulimit -v)",
+                                        : "cannot make room for the guest",
                      error);
     }
     report_outcome(NULL, trap, "the module's start function");

@@ -68,10 +68,44 @@ static int open_trusted(const char *path) {
     return file;
 }
 
-/* Nodes of one job may have other CPUs, or caches of their own, so code for each kind may be named: wasmtime compares
- * what the code was compiled for with what this CPU has, and refuses by name. Only then the next one is tried. */
-wasmtime_module_t *module_load(wasm_engine_t *engine, struct options *options) {
-    char name[64], *why = NULL;
+static void tell(FILE *reasons, const char *before, wasmtime_error_t *error) {
+    wasm_name_t message;
+    wasmtime_error_message(error, &message);
+    fprintf(reasons, "%s%.*s", before, (int)message.size, message.data);
+    wasm_byte_vec_delete(&message);
+    wasmtime_error_delete(error);
+}
+
+/* The code in the open file, whichever bounds it was compiled for; what does not fit is told. */
+static wasmtime_module_t *load(int file, const struct options *options, wasm_engine_t **engine, FILE *reasons) {
+    static wasm_engine_t *engines[2]; /* by whether code checks its bounds; made when first wanted */
+    char name[64];
+    wasmtime_module_t *module = NULL;
+    snprintf(name, sizeof name, "/proc/self/fd/%d", file);
+    bool guarded = engine_has_addresses();
+    for (int checked = guarded ? 0 : 1; checked <= 1; checked++) {
+        if (engines[checked] == NULL) {
+            engines[checked] = engine_make(checked, options->memory);
+        }
+        wasmtime_error_t *error = wasmtime_module_deserialize_file(engines[checked], name, &module);
+        if (error == NULL) {
+            *engine = engines[checked];
+            return module;
+        }
+        tell(reasons, checked && guarded ? "; nor as code that checks its bounds: " : "", error);
+    }
+    if (!guarded) {
+        fprintf(reasons, "; under this limit of addresses (ulimit -v) only code that checks its bounds can run: "
+                         "argosy precompile --bounds check");
+    }
+    return NULL;
+}
+
+/* Nodes of one job may have other CPUs, other limits, or caches of their own, so code for each kind may be named:
+ * wasmtime compares what the code was compiled for with what is here, and refuses by name. Only then the next is
+ * tried. */
+wasmtime_module_t *module_load(struct options *options, wasm_engine_t **engine) {
+    char *why = NULL;
     size_t size = 0;
     FILE *reasons = open_memstream(&why, &size);
     if (reasons == NULL) {
@@ -80,25 +114,19 @@ wasmtime_module_t *module_load(wasm_engine_t *engine, struct options *options) {
     for (size_t i = 0; i < options->module_count; i++) {
         const char *path = options->modules[i];
         const char *apart = i == 0 ? "" : "\n  ";
-        wasmtime_module_t *module = NULL;
         int file = open_trusted(path);
         if (file < 0) {
             fprintf(reasons, "%scannot open %s: %s", apart, path, strerror(errno));
             continue;
         }
-        snprintf(name, sizeof name, "/proc/self/fd/%d", file);
-        wasmtime_error_t *error = wasmtime_module_deserialize_file(engine, name, &module);
-        if (error == NULL) {
+        fprintf(reasons, "%s%s: ", apart, path);
+        wasmtime_module_t *module = load(file, options, engine, reasons);
+        if (module != NULL) {
             options->module = path;
             fclose(reasons);
             free(why);
             return module;
         }
-        wasm_name_t message;
-        wasmtime_error_message(error, &message);
-        fprintf(reasons, "%s%s: %.*s", apart, path, (int)message.size, message.data);
-        wasm_byte_vec_delete(&message);
-        wasmtime_error_delete(error);
         close(file);
     }
     fclose(reasons);

@@ -20,6 +20,7 @@ typedef struct wasm_valtype_t wasm_valtype_t;
 typedef struct wasm_functype_t wasm_functype_t;
 typedef struct wasm_externtype_t wasm_externtype_t;
 typedef struct wasm_importtype_t wasm_importtype_t;
+typedef struct wasm_memorytype_t wasm_memorytype_t;
 typedef struct wasi_config_t wasi_config_t;
 typedef struct wasmtime_error wasmtime_error_t;
 typedef struct wasmtime_module wasmtime_module_t;
@@ -154,6 +155,22 @@ typedef wasm_trap_t *(*wasmtime_func_unchecked_callback_t)(void *data, wasmtime_
 
 void wasm_byte_vec_delete(wasm_byte_vec_t *bytes);
 
+/* Memories that the embedder makes. `capacity` are the bytes that a memory can grow to where it lies; `maximum` is
+ * SIZE_MAX where the module says none. */
+typedef struct wasmtime_linear_memory {
+    void *env;
+    uint8_t *(*get_memory)(void *env, size_t *size, size_t *capacity);
+    wasmtime_error_t *(*grow_memory)(void *env, size_t size);
+    void (*finalizer)(void *env);
+} wasmtime_linear_memory_t;
+
+typedef struct wasmtime_memory_creator {
+    void *env;
+    wasmtime_error_t *(*new_memory)(void *env, const wasm_memorytype_t *type, size_t minimum, size_t maximum,
+                                    size_t reserved, size_t guard, wasmtime_linear_memory_t *memory);
+    void (*finalizer)(void *env);
+} wasmtime_memory_creator_t;
+
 /* Engine. wasm_engine_new_with_config takes the config over. */
 wasm_config_t *wasm_config_new(void);
 wasm_engine_t *wasm_engine_new_with_config(wasm_config_t *config);
@@ -177,6 +194,7 @@ void wasmtime_config_memory_reservation_set(wasm_config_t *config, uint64_t byte
 void wasmtime_config_memory_guard_size_set(wasm_config_t *config, uint64_t bytes);
 void wasmtime_config_memory_reservation_for_growth_set(wasm_config_t *config, uint64_t bytes);
 void wasmtime_config_memory_init_cow_set(wasm_config_t *config, bool on);
+void wasmtime_config_host_memory_creator_set(wasm_config_t *config, wasmtime_memory_creator_t *creator);
 void wasmtime_config_native_unwind_info_set(wasm_config_t *config, bool on);
 void wasmtime_config_signals_based_traps_set(wasm_config_t *config, bool on);
 
@@ -248,6 +266,7 @@ bool wasmtime_table_get(wasmtime_context_t *context, const wasmtime_table_t *tab
 void wasmtime_val_unroot(wasmtime_val_t *value);
 
 /* Errors and traps. */
+wasmtime_error_t *wasmtime_error_new(const char *message);
 void wasmtime_error_delete(wasmtime_error_t *error);
 void wasmtime_error_message(const wasmtime_error_t *error, wasm_name_t *message);
 bool wasmtime_error_exit_status(const wasmtime_error_t *error, int *status);
