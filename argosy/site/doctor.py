@@ -10,6 +10,7 @@ import datetime
 import importlib.metadata
 import os
 import platform
+import resource
 import shutil
 import sys
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from argosy.errors import ArgosyError
 from argosy.folders import cache_root
 from argosy.launcher import build, compiler, mpi_library
 from argosy.sign.trust import load_trust
-from argosy.site import cpu
+from argosy.site import cpu, engine
 
 OK, MISSING, WARNING, ABSENT = "ok", "missing", "warning", "absent"
 
@@ -52,7 +53,7 @@ class Part:
 
 def node_parts() -> tuple[Part, ...]:
     """The parts that running needs, in the order in which they are used."""
-    looks = (_python, _engine, _processor, _mpi, _compiler, _launcher, _policy, _cache, _aot_cache, _disk)
+    looks = (_python, _engine, _processor, _addresses, _mpi, _compiler, _launcher, _policy, _cache, _aot_cache, _disk)
     return tuple(look() for look in looks)
 
 
@@ -115,6 +116,22 @@ def _processor() -> Part:
         found=f"{target.triple}\n{' '.join(features)}",
         purpose=purpose,
         facts={"triple": target.triple, "features": sorted(target.features)},
+    )
+
+
+def _addresses() -> Part:
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    endless = limit == resource.RLIM_INFINITY
+    bounds = engine.bounds_here()
+    found = "without limit" if endless else f"{limit / 2**30:.1f} GiB (ulimit -v)"
+    enough = bounds == "guard"
+    return Part(
+        name="addresses",
+        state=OK if enough else WARNING,
+        found=found if enough else f"{found}: code checks its bounds, and is slower",
+        purpose="a guest has 4 GiB of them to itself, so that the hardware finds what is out of its bounds",
+        advice="" if enough else f"raise the limit to {engine.GUARD_ADDRESSES >> 30} GiB",
+        facts={"limit": None if endless else limit, "bounds": bounds},
     )
 
 

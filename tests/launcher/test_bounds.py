@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -113,3 +114,11 @@ def test_a_run_takes_the_code_that_its_limit_asks_for(tmp_path: Path) -> None:
     listed = guests.start([sys.executable, "-m", "argosy.cli", "cache", "ls", "--json"], environment=environment)
     assert sorted(part for part in ("check", "guard") if f'"bounds": "{part}"' in listed.stdout) == ["check", "guard"]
     assert listed.stdout.count('"bounds"') == 2
+
+
+def test_doctor_says_which_bounds_a_limit_asks_for() -> None:
+    doctor = [sys.executable, "-m", "argosy.cli", "doctor", "--json"]
+    for limit, bounds in ((None, "guard"), (GIB, "check")):
+        parts = json.loads(guests.start(doctor, addresses=limit).stdout)["parts"]["run"]
+        (facts,) = (part["facts"] for part in parts if part["name"] == "addresses")
+        assert facts == {"limit": limit, "bounds": bounds}
