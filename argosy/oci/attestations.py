@@ -15,7 +15,7 @@ from argosy.model.digest import Digest
 from argosy.model.manifest import MANIFEST, Manifest
 from argosy.oci.attach import Attachment, attach
 from argosy.oci.merge import merge
-from argosy.oci.registry import NotFoundError, Registry, StoredManifest, small_blob
+from argosy.oci.registry import Registry, StoredManifest, manifest_at, small_blob
 from argosy.sign import attestation, bundle, cosign, dsse
 from argosy.sign.attestation import Report, Statement
 from argosy.sign.dsse import Envelope
@@ -32,7 +32,8 @@ def read_attestations(registry: Registry, digest: Digest) -> list[Envelope]:
     For `argosy.sign.attestation.verify`. What cannot be read as an envelope is passed over. Raises ArgosyError when
     there are more than a verifier should look at.
     """
-    return list(dict.fromkeys((*read_bundles(registry, digest), *_tagged(registry, _stored(registry, digest)))))
+    tagged = _tagged(registry, manifest_at(registry, cosign.attestation_tag(digest)))
+    return list(dict.fromkeys((*read_bundles(registry, digest), *tagged)))
 
 
 def trusted_attestations(registry: Registry, verdict: Verdict, trust: Trust, digest: Digest) -> Report:
@@ -150,10 +151,3 @@ def _tagged(registry: Registry, stored: StoredManifest | None) -> list[Envelope]
         with contextlib.suppress(ArgosyError):
             found.append(dsse.read(data, what))
     return found
-
-
-def _stored(registry: Registry, digest: Digest) -> StoredManifest | None:
-    try:
-        return registry.manifest(cosign.attestation_tag(digest))
-    except NotFoundError:
-        return None

@@ -15,7 +15,7 @@ from argosy.model.digest import Digest
 from argosy.model.manifest import INDEX, MANIFEST, Descriptor, Index, Manifest
 from argosy.oci.layout import Layout
 from argosy.oci.merge import merge
-from argosy.oci.registry import Advance, NotFoundError, Registry, StoredManifest, small_blob
+from argosy.oci.registry import Advance, Registry, StoredManifest, manifest_at, small_blob
 from argosy.progress import progress
 from argosy.sign import cosign
 
@@ -71,8 +71,8 @@ class _Copy:
                 self.manifest(self._source.manifest(entry.digest), depth=depth + 1)
         elif media_type == MANIFEST:
             manifest = Manifest.parse(stored.data, what=what)
-            for blob in dict.fromkeys((manifest.config.digest, *(layer.digest for layer in manifest.layers))):
-                self._blob(next(one for one in (manifest.config, *manifest.layers) if one.digest == blob))
+            for blob in {one.digest: one for one in (manifest.config, *manifest.layers)}.values():
+                self._blob(blob)
         else:
             raise ArgosyError(f"{what} is of media type {media_type[:100]!r}, which is not copied")
         self._target.put_manifest(stored.data, media_type, tag)
@@ -84,9 +84,8 @@ class _Copy:
         for entry in self._source.referrers(digest):
             self.manifest(self._source.manifest(entry.digest), depth=depth + 1)
         for tag in cosign.companion_tags(digest):
-            try:
-                stored = self._source.manifest(tag)
-            except NotFoundError:
+            stored = manifest_at(self._source, tag)
+            if stored is None:
                 continue
             for layer in (manifest := Manifest.parse(stored.data)).layers:
                 self._blob(layer)

@@ -12,7 +12,7 @@ from argosy.errors import ArgosyError
 from argosy.model.digest import Digest
 from argosy.model.manifest import INDEX, MANIFEST, Descriptor, Index, Manifest
 from argosy.oci.merge import merge
-from argosy.oci.registry import NotFoundError, Registry, StoredManifest
+from argosy.oci.registry import NotFoundError, Registry, StoredManifest, manifest_at
 
 MOST_REFERRERS = 256
 
@@ -34,11 +34,8 @@ def listed(registry: Registry, digest: Digest) -> list[Descriptor]:
     What the index says of a manifest's type is not to be relied on: writers differ; so the manifest is asked. One that
     is listed and is not there any more is passed over.
     """
-    try:
-        stored = registry.manifest(referrers_tag(digest))
-    except NotFoundError:
-        return []
-    return opened(registry, digest, _index(stored).manifests)
+    stored = manifest_at(registry, referrers_tag(digest))
+    return [] if stored is None else opened(registry, digest, _index(stored).manifests)
 
 
 def opened(registry: Registry, subject: Digest, entries: Collection[Descriptor]) -> list[Descriptor]:

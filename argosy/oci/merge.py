@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from argosy.errors import ArgosyError
-from argosy.oci.registry import NotFoundError, Registry, StoredManifest
+from argosy.oci.registry import Registry, StoredManifest, manifest_at
 
 _MOST_WRITES = 40
 _LEAST_PAUSE = 0.2  # seconds
@@ -30,7 +30,7 @@ def merge(registry: Registry, tag: str, change: Change) -> bool:
         writes, confirmed, pause = 0, alone, _LEAST_PAUSE
         while True:
             begin = time.monotonic()
-            new = change(_stored(registry, tag))
+            new = change(manifest_at(registry, tag))
             if new is None:
                 if not writes or confirmed:
                     return writes > 0
@@ -45,10 +45,3 @@ def merge(registry: Registry, tag: str, change: Change) -> bool:
             registry.put_manifest(*new, tag)
             writes, confirmed = writes + 1, alone
             pause = max(_LEAST_PAUSE, 4 * (time.monotonic() - begin))
-
-
-def _stored(registry: Registry, tag: str) -> StoredManifest | None:
-    try:
-        return registry.manifest(tag)
-    except NotFoundError:
-        return None

@@ -81,6 +81,22 @@ class Registry(Protocol):
         """The manifests whose subject is `digest`, of one artifact type when it is given."""
 
 
+def manifest_at(registry: Registry, tag: str) -> StoredManifest | None:
+    """The manifest that a tag names now; None where there is no such tag."""
+    try:
+        return registry.manifest(tag)
+    except NotFoundError:
+        return None
+
+
+def digest_at(registry: Registry, tag: str) -> Digest | None:
+    """The digest of what a tag names now, which is not fetched; None where there is no such tag."""
+    try:
+        return registry.resolve(tag).digest
+    except NotFoundError:
+        return None
+
+
 def small_blob(registry: Registry, descriptor: Descriptor, *, limit: int = LARGEST_DOCUMENT) -> bytes:
     """A blob that fits in memory. Raises ArgosyError, before fetching, when it claims to be larger than `limit`."""
     if descriptor.size > limit:

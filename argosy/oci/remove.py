@@ -9,7 +9,7 @@ from argosy.model.digest import Digest
 from argosy.model.manifest import INDEX, Index
 from argosy.model.reference import Reference
 from argosy.oci.fallback import referrers_tag
-from argosy.oci.registry import NotFoundError, Registry
+from argosy.oci.registry import Registry, digest_at, manifest_at
 from argosy.sign import cosign
 
 
@@ -43,12 +43,10 @@ def _remove_whole(registry: Registry, digest: Digest, tags: list[str], seen: set
         if entry.digest not in seen:
             removed += _remove_whole(registry, entry.digest, [], seen)
     for tag in (*cosign.companion_tags(digest), referrers_tag(digest)):
-        try:
-            companion = registry.resolve(tag).digest
-        except NotFoundError:
-            continue
-        _remove_tagged(registry, companion, [tag])
-        removed.append(companion)
+        companion = digest_at(registry, tag)
+        if companion is not None:
+            _remove_tagged(registry, companion, [tag])
+            removed.append(companion)
     _remove_tagged(registry, digest, tags)
     removed.append(digest)
     if members:
@@ -63,11 +61,8 @@ def _in_use(registry: Registry) -> set[Digest]:
     """What the tags of applications name, and the members of those that are indexes."""
     found: set[Digest] = set()
     for tag in registry.tags():
-        if cosign.is_companion_tag(tag):
-            continue
-        try:
-            stored = registry.manifest(tag)
-        except NotFoundError:
+        stored = None if cosign.is_companion_tag(tag) else manifest_at(registry, tag)
+        if stored is None:
             continue
         found.add(stored.descriptor.digest)
         if stored.descriptor.media_type == INDEX:
@@ -81,17 +76,10 @@ def _remove_tagged(registry: Registry, digest: Digest, tags: list[str]) -> None:
     for tag in tags:
         with contextlib.suppress(ArgosyError):
             registry.delete(tag)
-        if _named(registry, tag) == digest:
+        if digest_at(registry, tag) == digest:
             raise ArgosyError(f"{registry.name}: {tag} still names {digest}, which was deleted")
 
 
 def _names(registry: Registry, digest: Digest) -> list[str]:
     """The tags of an artifact."""
-    return [tag for tag in registry.tags() if not cosign.is_companion_tag(tag) and _named(registry, tag) == digest]
-
-
-def _named(registry: Registry, tag: str) -> Digest | None:
-    try:
-        return registry.resolve(tag).digest
-    except NotFoundError:
-        return None
+    return [tag for tag in registry.tags() if not cosign.is_companion_tag(tag) and digest_at(registry, tag) == digest]

@@ -11,7 +11,7 @@ from argosy.model.manifest import INDEX, MANIFEST, Index, Manifest
 from argosy.model.reference import Reference, check_repository
 from argosy.oci.attestations import add_signature_bundle, read_bundles
 from argosy.oci.merge import merge
-from argosy.oci.registry import NotFoundError, Registry, StoredManifest, small_blob
+from argosy.oci.registry import Registry, StoredManifest, manifest_at, small_blob
 from argosy.sign import bundle, cosign
 from argosy.sign.cosign import Claim, SignatureEntry
 from argosy.sign.keys import PrivateKey
@@ -62,7 +62,7 @@ def has_bundle(registry: Registry, digest: Digest) -> bool:
 
 
 def _simple_signatures(registry: Registry, digest: Digest) -> list[SignatureEntry]:
-    stored = _stored(registry, digest)
+    stored = manifest_at(registry, cosign.signature_tag(digest))
     return [] if stored is None else _signatures_in(registry, stored)
 
 
@@ -122,10 +122,3 @@ def _same(registry: Registry, stored: StoredManifest, said: Claim, key: PrivateK
                 if (claim.identity, claim.digest) == (said.identity, said.digest):
                     found[one.signature] = claim.signed_at or 0
     return found
-
-
-def _stored(registry: Registry, digest: Digest) -> StoredManifest | None:
-    try:
-        return registry.manifest(cosign.signature_tag(digest))
-    except NotFoundError:
-        return None

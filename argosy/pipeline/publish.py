@@ -21,7 +21,7 @@ from argosy.model.wasm_signature import Encoding
 from argosy.oci.open import open_registry
 from argosy.oci.pack import Packed, group, pack
 from argosy.oci.push import push
-from argosy.oci.registry import NotFoundError, Registry
+from argosy.oci.registry import digest_at
 from argosy.oci.signatures import sign_artifact, signed_name
 from argosy.pipeline import evidence
 from argosy.pipeline.evidence import Evidence
@@ -147,7 +147,7 @@ def publish_variants(
             _prepare(wasm, lock, key, terms, scratch / str(number)) for number, (wasm, lock) in enumerate(programs)
         ]
         index = group([(one.packed, one.said) for one in members]) if len(members) > 1 else None
-        before = _named(registry, reference.tag)
+        before = None if reference.tag is None else digest_at(registry, reference.tag)
         digests = [push(one.packed, registry, tag=None) for one in members]
     manifest, media_type = (members[0].packed.manifest, MANIFEST) if index is None else (index, INDEX)
     named = digests[0] if index is None else registry.put_manifest(index, INDEX, None).digest
@@ -204,11 +204,3 @@ def _signed_inside(wasm: Path, key: PrivateKey | None, encoding: Encoding, scrat
     signed = scratch / wasm.name
     signed.write_bytes(embedded.embed(wasm.read_bytes(), key, encoding=encoding, source=str(wasm)))
     return signed
-
-
-def _named(registry: Registry, tag: str | None) -> Digest | None:
-    """What the tag names now."""
-    try:
-        return None if tag is None else registry.resolve(tag).digest
-    except NotFoundError:
-        return None
