@@ -124,16 +124,14 @@ def _attest(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     from argosy.oci.attestations import trusted_attestations
-    from argosy.oci.pull import check, untrusted
+    from argosy.oci.pull import trusted
     from argosy.sign.trust import load_trust
 
     kind = _type(options.type) if options.type else None
     trust = load_trust(options.policy)
     reference, registry = open_reference(options, options.reference)
     usable = usable_variants(options)
-    checked = check(registry, reference, trust, repository=options.repository, usable=usable)
-    if not checked.verdict.accepted:
-        raise untrusted(checked.verdict, reference, trust)
+    checked = trusted(registry, reference, trust, repository=options.repository, usable=usable)
     digest = checked.chosen.descriptor.digest
     report = trusted_attestations(registry, checked.verdict, trust, digest)
     found = [one for one in report.attestations if kind in (None, one.predicate_type)]

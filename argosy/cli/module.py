@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from argosy.cli.artifacts import REFERENCE_HELP, add_trust_options, verified
-from argosy.errors import ArgosyError, UsageError
+from argosy.errors import UsageError
 
 if TYPE_CHECKING:
     from argosy.model.artifact import Description
@@ -97,10 +97,9 @@ def _signed_file(options: argparse.Namespace, file: Path) -> ChosenModule:
     trust = load_trust(options.policy)
     verdict = embedded.verify_module(data, trust, source=str(file), repository=options.repository)
     if not verdict.accepted:
-        raise ArgosyError(
-            f"{file} is not trusted: {verdict.reason}",
-            advice=f"`argosy verify {file}` shows each step; {trust.policy.source} says who may sign what",
-        )
+        from argosy.oci.pull import untrusted
+
+        raise untrusted(verdict, file, trust)
     rule = trust.policy.rule_for(verdict.identity or "")
     note = recipe_note(wasm.read(data, source=str(file)))
     path = cache_root() / "modules" / verdict.digest.algorithm / f"{verdict.digest.hex}.wasm"

@@ -76,7 +76,7 @@ def _application(options: argparse.Namespace) -> Modulefile:
     from dataclasses import replace
 
     from argosy.model.artifact import Description
-    from argosy.oci.pull import check, untrusted
+    from argosy.oci.pull import trusted
     from argosy.sign.trust import load_trust
     from argosy.site.modulefile import Modulefile, variable_name
     from argosy.site.slurm_job import absolute
@@ -84,9 +84,7 @@ def _application(options: argparse.Namespace) -> Modulefile:
     trust = load_trust(options.policy)
     absolute(options.reference)  # the file is read in any folder
     reference, registry = open_reference(options, options.reference)
-    checked = check(registry, reference, trust, repository=options.repository)
-    if not checked.verdict.accepted:
-        raise untrusted(checked.verdict, reference, trust)
+    checked = trusted(registry, reference, trust, repository=options.repository)
     said = Description.from_annotations(checked.manifest.annotations)
     name = printable(said.name or reference.repository.rpartition("/")[2])
     exact = str(replace(reference, tag=None).at(checked.stored.descriptor.digest))

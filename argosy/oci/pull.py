@@ -193,6 +193,21 @@ def _compared(checked: Checked, trust: Trust, accept_rollback: bool) -> Checked:
     return replace(checked, verdict=verdict.and_step(step), record=record)
 
 
+def trusted(
+    registry: Registry,
+    reference: Reference,
+    trust: Trust,
+    *,
+    repository: str | None = None,
+    usable: Usable = all_variants,
+) -> Checked:
+    """As `check`, of what the policy accepts. Raises UntrustedError (an ArgosyError) with its reasons for all else."""
+    checked = check(registry, reference, trust, repository=repository, usable=usable)
+    if not checked.verdict.accepted:
+        raise untrusted(checked.verdict, reference, trust)
+    return checked
+
+
 def pull_verified(
     registry: Registry,
     reference: Reference,
@@ -207,15 +222,14 @@ def pull_verified(
     Raises UntrustedError (an ArgosyError) with the policy's reasons, ArgosyError when it is no Wasm application or
     what is stored differs from what was signed.
     """
-    checked = check(registry, reference, trust, repository=repository, usable=usable)
-    if not checked.verdict.accepted or checked.verdict.identity is None:
-        raise untrusted(checked.verdict, reference, trust)
-    manifest = checked.manifest
+    checked = trusted(registry, reference, trust, repository=repository, usable=usable)
+    manifest, identity = checked.manifest, checked.verdict.identity
+    assert identity is not None, "it is accepted for a name"
     if checked.record is not None and (refusal := checked.record.advance(checked.seen)) is not None:
         # Another process has seen something newer in the meantime.
         step = Step(check="rollback", text=refusal, held=False)
         raise untrusted(checked.verdict.and_step(step), reference, trust)
-    rule = trust.policy.rule_for(checked.verdict.identity)
+    rule = trust.policy.rule_for(identity)
     held = content(manifest, str(reference))
     check_config(small_blob(registry, manifest.config), held, str(reference))
     return VerifiedModule(
@@ -224,7 +238,7 @@ def pull_verified(
         manifest_digest=checked.chosen.descriptor.digest,
         variant=checked.variant,
         reference=reference,
-        identity=checked.verdict.identity,
+        identity=identity,
         signers=checked.verdict.signers,
         annotations=manifest.annotations,
         description=Description.from_annotations(manifest.annotations),
@@ -232,12 +246,12 @@ def pull_verified(
     )
 
 
-def untrusted(verdict: Verdict, reference: Reference, trust: Trust) -> UntrustedError:
-    """The error that tells a refusal, and what to do about it."""
-    advice = f"`argosy verify {reference}` shows each step; {trust.policy.source} says who may sign what"
+def untrusted(verdict: Verdict, named: Reference | Path, trust: Trust) -> UntrustedError:
+    """The error that tells a refusal of what a user has named, and what to do about it."""
+    advice = f"`argosy verify {named}` shows each step; {trust.policy.source} says who may sign what"
     if verdict.refused() == ("rollback",):
-        advice = f"if you know why, and want the older one: `argosy verify --accept-rollback {reference}`"
-    return UntrustedError(f"{reference} is not trusted: {verdict.reason}", verdict=verdict, advice=advice)
+        advice = f"if you know why, and want the older one: `argosy verify --accept-rollback {named}`"
+    return UntrustedError(f"{named} is not trusted: {verdict.reason}", verdict=verdict, advice=advice)
 
 
 def fetch(registry: Registry, held: Content, reference: Reference, *, cache: Path | None = None) -> Path:

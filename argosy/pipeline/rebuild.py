@@ -26,7 +26,7 @@ from argosy.model.recipe import Recipe
 from argosy.model.reference import Reference
 from argosy.model.variant import Usable, all_variants
 from argosy.oci.attestations import trusted_attestations
-from argosy.oci.pull import Checked, check, fetch, untrusted
+from argosy.oci.pull import Checked, fetch, trusted
 from argosy.oci.registry import Registry, small_blob
 from argosy.pipeline import recipe_archive
 from argosy.sign import embedded
@@ -78,9 +78,7 @@ def plan(
 
     Raises UntrustedError where the policy refuses the artifact, ArgosyError where it has no provenance to go by.
     """
-    checked = check(registry, reference, trust, repository=repository, usable=usable)
-    if not checked.verdict.accepted:
-        raise untrusted(checked.verdict, reference, trust)
+    checked = trusted(registry, reference, trust, repository=repository, usable=usable)
     digest = checked.chosen.descriptor.digest
     held = content(checked.manifest, str(reference))
     found, signers = _provenance(registry, checked, trust)
