@@ -41,6 +41,16 @@ def add_trust_options(parser: argparse.ArgumentParser) -> None:
     add_registry_options(parser)
 
 
+def trust_words(options: argparse.Namespace) -> list[str]:
+    """What `add_trust_options` has read, as words again: for a command that is written down or runs on another node."""
+    from argosy.model import variant
+
+    words = [] if options.repository is None else [f"--repository={options.repository}"]
+    words += [] if options.variant is None else [f"--variant={variant.parse(options.variant)}"]
+    words += [] if options.policy is None else [f"--policy={options.policy.absolute()}"]
+    return [*words, "--plain-http"] if options.plain_http else words
+
+
 def usable_variants(options: argparse.Namespace, targets: Sequence[Target] = ()) -> Usable:
     """Tells which variants the options allow: the one that is named, else those for these CPUs (none: this machine's).
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from argosy.cli.artifacts import REFERENCE_HELP, add_trust_options, open_reference
+from argosy.cli.artifacts import REFERENCE_HELP, add_trust_options, open_reference, usable_variants
 from argosy.cli.commands import Commands, add_command
 from argosy.cli.output import printable
 
@@ -76,6 +76,7 @@ def _application(options: argparse.Namespace) -> Modulefile:
     from dataclasses import replace
 
     from argosy.model.artifact import Description
+    from argosy.model.variant import all_variants
     from argosy.oci.pull import trusted
     from argosy.sign.trust import load_trust
     from argosy.site.modulefile import Modulefile, variable_name
@@ -84,10 +85,13 @@ def _application(options: argparse.Namespace) -> Modulefile:
     trust = load_trust(options.policy)
     absolute(options.reference)  # the file is read in any folder
     reference, registry = open_reference(options, options.reference)
-    checked = trusted(registry, reference, trust, repository=options.repository)
+    # A variant that is named is meant on every node; else each node takes the best for its CPU.
+    named = options.variant is not None
+    usable = usable_variants(options) if named else all_variants
+    checked = trusted(registry, reference, trust, repository=options.repository, usable=usable)
     said = Description.from_annotations(checked.manifest.annotations)
     name = printable(said.name or reference.repository.rpartition("/")[2])
-    exact = str(replace(reference, tag=None).at(checked.stored.descriptor.digest))
+    exact = str(replace(reference, tag=None).at((checked.chosen if named else checked.stored).descriptor.digest))
     variable = variable_name(name)
     about = {"Name": name, "Version": said.version, "License": said.licence, "Description": said.summary}
     return Modulefile(

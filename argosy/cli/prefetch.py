@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from argosy.cli.artifacts import add_trust_options, verified
+from argosy.cli.artifacts import add_trust_options, trust_words, verified
 from argosy.cli.commands import Commands, add_command, add_json
 from argosy.cli.output import print_json, print_pairs, printable
 from argosy.errors import ArgosyError, UsageError
@@ -113,10 +113,8 @@ def _write_units(options: argparse.Namespace) -> int:
     watched = options.list.absolute()
     command = [*hook_script.argosy_command(), "prefetch"]
     command += ["--launcher"] if options.launcher else []
-    single = {"--mpi": options.mpi, "--repository": options.repository}
-    command += [f"{name}={value}" for name, value in single.items() if value]
-    command += [f"--policy={options.policy.absolute()}"] if options.policy else []
-    command += ["--plain-http"] if options.plain_http else []
+    command += [f"--mpi={options.mpi}"] if options.mpi else []
+    command += trust_words(options)
     kept = {name: os.environ[name] for name in ("ARGOSY_CACHE", "ARGOSY_STATE") if os.environ.get(name)}
     made = units.prefetch_units([*command, str(watched)], {**hook_script.settings(), **kept}, watched, options.every)
     for name, text in made.items():

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from argosy.cli.artifacts import trust_words
 from argosy.cli.commands import Commands, add_command, add_json
 from argosy.cli.module import add_module_options, chosen_module
 from argosy.cli.output import print_json, print_pairs
@@ -142,13 +143,11 @@ def _words(options: argparse.Namespace) -> list[str]:
         "--mpi": options.mpi,
         "--memory": options.memory,
         "--wall-time": options.wall_time,
-        "--repository": options.repository,
     }
     words += [f"{name}={value}" for name, value in single.items() if value]
-    words += [f"--policy={options.policy.absolute()}"] if options.policy else []
     words += [f"--spawn={options.spawn}"] if options.spawn else []
-    flags = {"--connect": options.connect, "--alike": options.alike, "--plain-http": options.plain_http}
-    return [*words, *(name for name, given in flags.items() if given)]
+    flags = {"--connect": options.connect, "--alike": options.alike}
+    return [*words, *(name for name, given in flags.items() if given), *trust_words(options)]
 
 
 def _tail(options: argparse.Namespace) -> list[str]:

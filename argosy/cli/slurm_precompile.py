@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from argosy.cli.artifacts import trust_words
 from argosy.cli.commands import Commands, add_command, add_json
 from argosy.cli.module import add_module_options
 from argosy.cli.output import print_json, print_pairs, printable
@@ -47,12 +48,9 @@ def task_words(options: argparse.Namespace) -> list[str]:
     from argosy.site import hook_script
 
     words = [*hook_script.argosy_command(), "precompile", "--json"]
-    single = {"--mpi": options.mpi, "--repository": options.repository}
-    files = {"--policy": options.policy, "--unsigned": options.unsigned}
-    words += [f"{name}={value}" for name, value in single.items() if value]
-    words += [f"{name}={path.absolute()}" for name, path in files.items() if path]
-    words += ["--plain-http"] if options.plain_http else []
-    return words if options.unsigned else [*words, options.reference]
+    words += [f"--mpi={options.mpi}"] if options.mpi else []
+    words += trust_words(options)
+    return [*words, f"--unsigned={options.unsigned.absolute()}" if options.unsigned else options.reference]
 
 
 def _precompile(options: argparse.Namespace) -> int:

@@ -12,6 +12,8 @@ import pytest
 from artifacts import key
 
 from argosy.cli import main
+from argosy.cli.arguments import parse
+from argosy.cli.slurm_precompile import task_words
 from argosy.files import sha256_of
 from argosy.model.note import RECIPE_SECTION, RecipeNote
 from argosy.model.variant import VARIANTS
@@ -96,6 +98,20 @@ def test_the_cpu_decides_what_is_run_and_compiled(place: Path, capsys: pytest.Ca
         for level, best in (("x86-64", "baseline"), ("x86-64-v2", "relaxed-simd")):
             compiled = json.loads(argosy(capsys, "precompile", "--json", "--for", level, "oci:layout:tiny"))
             assert Path(compiled[0]["path"]).parent.name == sha256_of(place / f"{best}.wasm")
+
+
+def test_one_that_is_named_is_meant_wherever_the_words_go(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    push(capsys)
+    named, layout = ("--variant", "simd"), f"oci:{place}/layout:tiny"
+    assert " --variant=simd " in argosy(capsys, "slurm", "submit", *named, layout)
+    assert "--variant=simd" in task_words(parse(["slurm", "precompile", "--partition", "batch", *named, layout]))
+    (place / "list.txt").write_text(layout)
+    argosy(capsys, "prefetch", *named, "--units", "units", "list.txt")
+    assert " --variant=simd " in (place / "units/argosy-prefetch.service").read_text()
+    [row] = json.loads(argosy(capsys, "list", "--json", "oci:layout"))["tags"]
+    assert f"@{row['variants']['simd']}" in argosy(capsys, "modulefile", *named, layout)
+    assert f"@{row['digest']}" in argosy(capsys, "modulefile", layout)
+    assert "no variant 'avx'" in argosy(capsys, "slurm", "submit", "--variant", "avx", layout, status=2)
 
 
 def test_what_cannot_be_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
