@@ -17,7 +17,7 @@ from argosy.cli.artifacts import (
     usable_variants,
 )
 from argosy.cli.commands import Commands, add_command, add_json
-from argosy.cli.keys import default_key
+from argosy.cli.keys import add_key_option, chosen_key
 from argosy.cli.output import print_json, print_pairs, printable
 from argosy.errors import ArgosyError, UsageError, did_you_mean
 
@@ -67,7 +67,7 @@ def add_attest(commands: Commands) -> None:
         "predicate", type=Path, metavar="FILE", help="the predicate, a JSON object; - for standard input"
     )
     parser.add_argument("--type", required=True, metavar="TYPE", help="what kind of statement: a URI or a short name")
-    parser.add_argument("--key", type=Path, help="the private key to sign with (default: $ARGOSY_KEY, else the user's)")
+    add_key_option(parser)
     parser.add_argument("--repository", metavar="NAME", help="the name of the artifact, where REF is a folder")
     add_registry_options(parser)
     add_json(parser)
@@ -90,11 +90,10 @@ def _attest(options: argparse.Namespace) -> int:
     from argosy.oci.signatures import members_of, signed_name
     from argosy.sign import attestation
     from argosy.sign.attestation import Statement, Subject
-    from argosy.sign.keys import load_private
 
     kind = _type(options.type)
     predicate = _predicate(options.predicate)
-    key = load_private(options.key or default_key())
+    key = chosen_key(options)
     reference, registry = open_reference(options, options.reference)
     stored = registry.manifest(reference.digest or reference.tag)
     digest = stored.descriptor.digest

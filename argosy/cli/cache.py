@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from argosy.cli.commands import Commands, add_command, add_json
-from argosy.cli.keys import default_key
+from argosy.cli.keys import add_key_option, chosen_key
 from argosy.cli.output import print_json, print_pairs, printable, size
 from argosy.errors import UsageError
 
@@ -45,7 +45,7 @@ def add_cache(commands: Commands) -> None:
     export = add_command(actions, "export", "write native code to one signed file", epilog=_EPILOG, act=_export)
     export.add_argument("file", type=Path, metavar="FILE", help="the tar file to write")
     export.add_argument("--module", action="append", default=[], metavar="DIGEST", help="only this module's")
-    export.add_argument("--key", type=Path, help="the private key to sign with (default: $ARGOSY_KEY, else the user's)")
+    add_key_option(export)
     add_json(export)
     importing = add_command(actions, "import", "take native code from a signed file", epilog=_EPILOG, act=_import)
     importing.add_argument("file", type=Path, metavar="FILE", help="what `argosy cache export` wrote")
@@ -134,7 +134,6 @@ def _clean(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from argosy.sign.keys import load_private
     from argosy.site import aot_folder
     from argosy.site.cache_contents import contents
     from argosy.site.cache_transfer import export
@@ -144,7 +143,7 @@ def _export(options: argparse.Namespace) -> int:
     absent = set(wanted) - {one.place.name for one in found}
     if absent:
         raise UsageError(f"the cache has no code of {', '.join(sorted(absent))}", advice="`argosy cache ls --json`")
-    key = load_private(options.key or default_key())
+    key = chosen_key(options)
     count = export(found, options.file, key)
     if options.json:
         print_json({"file": options.file, "entries": count, "signed_by": key.public.fingerprint})

@@ -14,6 +14,7 @@ from argosy.errors import ArgosyError, UsageError
 
 if TYPE_CHECKING:
     from argosy.model.policy import KeyFile, Rule
+    from argosy.sign.keys import PrivateKey
     from argosy.sign.trust import Trust
 
 KEY_VARIABLE = "ARGOSY_KEY"
@@ -39,6 +40,18 @@ def default_key() -> Path:
 
     given = os.environ.get(KEY_VARIABLE)
     return Path(given) if given else settings_root() / "argosy.key"
+
+
+def add_key_option(parser: argparse._ActionsContainer) -> None:
+    """The option that names the key to sign with."""
+    parser.add_argument("--key", type=Path, help="the private key to sign with (default: $ARGOSY_KEY, else the user's)")
+
+
+def chosen_key(options: argparse.Namespace) -> PrivateKey:
+    """The private key that `--key` names, or the default one. Raises ArgosyError where it cannot be opened."""
+    from argosy.sign.keys import load_private
+
+    return load_private(options.key or default_key())
 
 
 def add_keys(commands: Commands) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from argosy.cli.commands import Commands, add_command, add_json
+from argosy.cli.launcher import add_launcher_options, asked_launcher
 from argosy.cli.module import add_module_options, chosen_module
 from argosy.cli.output import columns, print_json, print_pairs, printable
 from argosy.errors import UsageError
@@ -58,10 +58,7 @@ def add_precompile(commands: Commands) -> None:
         help="find what is out of bounds by guard pages, which take 4 GiB of addresses (guard), or in the code, where "
         "`ulimit -v` gives less (check); default: as this process's own limit asks for",
     )
-    parser.add_argument("--launcher", action="store_true", help="also build the launcher, which the first run would")
-    parser.add_argument(
-        "--mpi", metavar="MPICC", help="the MPI library that it is for (default: $ARGOSY_MPICC, else PATH's)"
-    )
+    add_launcher_options(parser)
     add_module_options(parser)
     add_json(parser)
 
@@ -93,10 +90,10 @@ def _precompile(options: argparse.Namespace) -> int:
         entries = [
             precompile(module.path, module.digest, module.numerics, profile.target, bounds) for profile in wanted
         ]
-    launcher = _launcher(options.mpi, any(entry.uses_mpi for entry in entries)) if options.launcher else None
+    launcher = asked_launcher(options, uses_mpi=any(entry.uses_mpi for entry in entries))
     if options.json:
         rows = [
-            {"for": profile.name, "target": profile.target, **_fields(entry), "launcher": launcher}
+            {"for": profile.name, "target": profile.target, **vars(entry), "launcher": launcher}
             for profile, entry in zip(wanted, entries, strict=True)
         ]
         print_json(rows if options.profiles else rows[0])
@@ -113,21 +110,6 @@ def _precompile(options: argparse.Namespace) -> int:
         )
     print_pairs([("launcher", str(launcher or ""))])
     return 0
-
-
-def _launcher(mpicc: str | None, uses_mpi: bool) -> Path:
-    from argosy.launcher import build, mpi_library
-
-    if mpicc is not None:
-        os.environ["ARGOSY_MPICC"] = mpicc
-    return build.launcher(mpi_library.find() if uses_mpi else None)
-
-
-def _fields(entry: object) -> dict[str, object]:
-    import dataclasses
-
-    assert dataclasses.is_dataclass(entry)
-    return {field.name: getattr(entry, field.name) for field in dataclasses.fields(entry)}
 
 
 def _why_not(options: argparse.Namespace) -> int:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from argosy.cli.artifacts import add_trust_options, trust_words, verified
 from argosy.cli.commands import Commands, add_command, add_json
+from argosy.cli.launcher import add_launcher_options, asked_launcher
 from argosy.cli.output import print_json, print_pairs, printable
 from argosy.errors import ArgosyError, UsageError
-
-if TYPE_CHECKING:
-    from argosy.site.aot_cache import Entry
 
 _EPILOG = """\
 examples:
@@ -38,8 +35,7 @@ def add_prefetch(commands: Commands) -> None:
         commands, "prefetch", "verify, fetch and compile what a list names, ahead of its use", epilog=_EPILOG, act=_act
     )
     parser.add_argument("list", type=Path, metavar="FILE", help="references, one a line")
-    parser.add_argument("--launcher", action="store_true", help="build the launcher too")
-    parser.add_argument("--mpi", metavar="MPICC", help="the MPI library that it is for (default: as on PATH)")
+    add_launcher_options(parser)
     parser.add_argument("--units", type=Path, metavar="FOLDER", help="only write units for systemd, which do this")
     parser.add_argument("--every", default="1h", metavar="SPAN", help="how often the timer does it (default: 1h)")
     add_trust_options(parser)
@@ -80,29 +76,18 @@ def read_list(path: Path) -> list[str]:
 
 
 def _prefetch(options: argparse.Namespace, text: str) -> dict[str, object]:
+    from argosy.site.precompile import for_this_cpu
+
     row: dict[str, object] = {"artifact": text, "digest": None, "native_code": None, "did": None, "problem": None}
     try:
         module = verified(options, text)
         row["digest"] = module.manifest_digest
-        entry = _compiled(options, module.path, module.digest, module.numerics)
+        entry = for_this_cpu(module.path, module.digest, module.numerics)
+        asked_launcher(options, uses_mpi=entry.uses_mpi)
         row |= {"native_code": entry.path, "did": "compiled" if entry.compiled else "nothing: it was ready"}
     except ArgosyError as error:  # the others are not to wait for it
         row["problem"] = error.what
     return row
-
-
-def _compiled(options: argparse.Namespace, path: Path, digest: object, numerics: str) -> Entry:
-    from argosy.launcher import build, mpi_library
-    from argosy.model.digest import Digest
-    from argosy.site.precompile import for_this_cpu
-
-    assert isinstance(digest, Digest)
-    entry = for_this_cpu(path, digest, numerics)
-    if options.launcher:
-        if options.mpi is not None:
-            os.environ["ARGOSY_MPICC"] = options.mpi
-        build.launcher(mpi_library.find() if entry.uses_mpi else None)
-    return entry
 
 
 def _write_units(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from argosy.cli.artifacts import REFERENCE_HELP, add_registry_options
 from argosy.cli.commands import Commands, add_command, add_json
-from argosy.cli.keys import default_key
+from argosy.cli.keys import add_key_option, chosen_key
 from argosy.cli.output import print_json, print_pairs
 from argosy.errors import UsageError
 
@@ -43,9 +43,7 @@ def add_push(commands: Commands) -> None:
     )
     parser.add_argument("reference", metavar="REF", help=REFERENCE_HELP)
     signing = parser.add_mutually_exclusive_group()
-    signing.add_argument(
-        "--key", type=Path, help="the private key to sign with (default: $ARGOSY_KEY, else the user's)"
-    )
+    add_key_option(signing)
     signing.add_argument("--no-sign", action="store_true", help="do not sign")
     parser.add_argument(
         "--embed-signature",
@@ -79,7 +77,6 @@ def _push(options: argparse.Namespace) -> int:
     from argosy.model.reference import Reference
     from argosy.model.wasm_signature import Encoding
     from argosy.pipeline.publish import Terms, publish_variants
-    from argosy.sign.keys import load_private
 
     reference = Reference.parse(options.reference)
     if reference.digest is not None:
@@ -89,7 +86,7 @@ def _push(options: argparse.Namespace) -> int:
     if reference.registry is not None and reference.tag is None:
         reference = reference.tagged("latest")
     # The key is opened before anything is sent: a wrong passphrase must leave no unsigned artifact behind.
-    key = None if options.no_sign else load_private(options.key or default_key())
+    key = None if options.no_sign else chosen_key(options)
     if options.lock is not None and len(options.files) > 1:
         raise UsageError("--lock names one lock, and each variant has its own", advice="leave it beside each FILE")
     terms = Terms(

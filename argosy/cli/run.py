@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from argosy.cli.commands import Commands, add_command
 from argosy.cli.explain import explain
+from argosy.cli.launcher import MPI_HELP, choose_mpi
 from argosy.cli.module import add_module_options, chosen_module
 from argosy.errors import UsageError
 
@@ -72,9 +72,7 @@ def add_grant_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", metavar="SIZE", help="most memory of each process, such as 2GiB (default: 4GiB)")
     parser.add_argument("--wall-time", metavar="TIME", help="end after so long, such as 1h30m, with status 124")
     parser.add_argument("--connect", action="store_true", help="grant connections to MPI processes of other jobs")
-    parser.add_argument(
-        "--mpi", metavar="MPICC", help="the MPI library, by its mpicc (default: $ARGOSY_MPICC, else PATH's)"
-    )
+    parser.add_argument("--mpi", metavar="MPICC", help=f"the MPI library, {MPI_HELP}")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -82,8 +80,7 @@ def _run(options: argparse.Namespace) -> int:
     from argosy.site.precompile import for_this_cpu
     from argosy.site.run import become, prepare
 
-    if options.mpi is not None:
-        os.environ["ARGOSY_MPICC"] = options.mpi
+    choose_mpi(options)
     grants = chosen_grants(options)  # before anything is fetched: what was written wrongly is told at once
     trace = _trace_folder(options)
     module = chosen_module(options)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from argosy.cli.artifacts import REFERENCE_HELP, add_registry_options, open_reference
 from argosy.cli.commands import Commands, add_command, add_json
-from argosy.cli.keys import default_key
+from argosy.cli.keys import add_key_option, chosen_key
 from argosy.cli.output import print_json, print_pairs
 
 _EPILOG = """\
@@ -28,7 +27,7 @@ def add_sign(commands: Commands) -> None:
     """Add `sign` to the command line."""
     parser = add_command(commands, "sign", "sign an artifact that is stored already", epilog=_EPILOG, act=_sign)
     parser.add_argument("reference", metavar="REF", help=REFERENCE_HELP)
-    parser.add_argument("--key", type=Path, help="the private key to sign with (default: $ARGOSY_KEY, else the user's)")
+    add_key_option(parser)
     parser.add_argument("--repository", metavar="NAME", help="the name to sign for, where REF is a folder")
     parser.add_argument("--renew", action="store_true", help="also where this key has signed it before")
     add_registry_options(parser)
@@ -37,9 +36,8 @@ def add_sign(commands: Commands) -> None:
 
 def _sign(options: argparse.Namespace) -> int:
     from argosy.oci.signatures import members_of, sign_artifact, signed_name
-    from argosy.sign.keys import load_private
 
-    key = load_private(options.key or default_key())
+    key = chosen_key(options)
     reference, registry = open_reference(options, options.reference)
     stored = registry.manifest(reference.digest or reference.tag)
     digests = [stored.descriptor.digest, *members_of(stored, f"the index {reference}")]

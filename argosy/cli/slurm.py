@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from argosy.cli.commands import Commands, add_command, add_json
+from argosy.cli.launcher import add_launcher_options
 from argosy.cli.output import print_json, print_pairs, printable
 from argosy.cli.slurm_jobs import add_run, add_submit
 from argosy.cli.slurm_precompile import add_precompile
@@ -76,8 +77,7 @@ def _add_prolog(actions: Commands) -> None:
     parser.add_argument("--manifest", type=Path, metavar="FILE", help="what to have ready besides, by partition")
     parser.add_argument("--as-user", action="store_true", help="as the job's user, in that user's cache")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="the cache to fill (default: the site's)")
-    parser.add_argument("--launcher", action="store_true", help="build the launcher too, so that no first job does")
-    parser.add_argument("--mpi", metavar="MPICC", help="the MPI library that it is for (default: as on PATH)")
+    add_launcher_options(parser)
     parser.add_argument(
         "--bounds", metavar="HOW", help="as of `argosy precompile`: check where VSizeFactor limits jobs"
     )

@@ -6,14 +6,19 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from argosy.cli.artifacts import trust_words
 from argosy.cli.commands import Commands, add_command, add_json
+from argosy.cli.launcher import choose_mpi
 from argosy.cli.module import add_module_options, chosen_module
 from argosy.cli.output import print_json, print_pairs
 from argosy.cli.run import add_grant_options, chosen_grants
 from argosy.cli.slurm_precompile import task_words
 from argosy.errors import UsageError
+
+if TYPE_CHECKING:
+    from argosy.model.reference import Reference
 
 _SUBMIT_EPILOG = """\
 examples:
@@ -127,7 +132,7 @@ def _submit(options: argparse.Namespace) -> int:
     return 0
 
 
-def _name(reference: object) -> str:
+def _name(reference: Reference) -> str:
     text = str(reference).rpartition("/")[2].partition("@")[0]
     return text.replace(":", "-")[:60] or "argosy"
 
@@ -173,8 +178,7 @@ def _run(options: argparse.Namespace) -> int:
     from argosy.site.run import become, prepare
 
     nodes = slurm_launch.require_allocation()
-    if options.mpi is not None:
-        os.environ["ARGOSY_MPICC"] = options.mpi
+    choose_mpi(options)
     module = chosen_module(options)
     grants = chosen_grants(options).within(module.ceiling)
     entry = for_this_cpu(module.path, module.digest, module.numerics)

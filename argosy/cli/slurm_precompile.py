@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from argosy.cli.artifacts import trust_words
 from argosy.cli.commands import Commands, add_command, add_json
+from argosy.cli.launcher import add_launcher_options
 from argosy.cli.module import add_module_options
 from argosy.cli.output import print_json, print_pairs, printable
 from argosy.errors import UsageError
@@ -35,8 +36,7 @@ def add_precompile(actions: Commands) -> None:
         actions, "precompile", "compile for each kind of CPU of a partition", epilog=_EPILOG, act=_precompile
     )
     parser.add_argument("--partition", required=True, metavar="NAME", help="the partition")
-    parser.add_argument("--launcher", action="store_true", help="build the launcher too")
-    parser.add_argument("--mpi", metavar="MPICC", help="the MPI library that it is for (default: as on PATH)")
+    add_launcher_options(parser)
     parser.add_argument("--minutes", type=int, default=10, metavar="N", help="each task's time limit (default: 10)")
     parser.add_argument("--srun", action="append", default=[], metavar="WORD", help="one more option of srun")
     add_module_options(parser)
