@@ -8,7 +8,6 @@ the others compile when they are first used.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from argosy import process
 from argosy.errors import ArgosyError
-from argosy.site import slurm_commands
+from argosy.site import hook_script, slurm_commands
 from argosy.site.slurm_commands import Kind
 
 _AT_ONCE = 16
@@ -62,8 +61,8 @@ def _on_node(kind: Kind, partition: str, command: Sequence[str], minutes: int, s
         srun: list[str | Path] = [slurm_commands.program("srun"), *place, *limits, *srun_options]
         done = process.run([*srun, *command], timeout_seconds=2 * 60.0 * minutes + _GRACE)
         if done.status != 0:
-            raise ArgosyError(done.output.strip().removeprefix("argosy: error: ") or f"it ended with {done.status}")
-        told, _ = json.JSONDecoder().raw_decode(done.output[done.output.index("{") :])
+            raise ArgosyError(hook_script.failure(done))
+        told = hook_script.answer(done.output)
         return Compiled(
             kind=kind,
             node=node,

@@ -7,7 +7,6 @@ the launcher is given all of them and takes the first that its CPU runs.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -19,7 +18,7 @@ from pathlib import Path
 from argosy import process
 from argosy.errors import ArgosyError, UsageError
 from argosy.launcher.mpi_library import MpiLibrary
-from argosy.site import slurm_commands
+from argosy.site import hook_script, slurm_commands
 from argosy.site.run import JOB_KEY, Start
 
 MPIEXEC = "mpiexec"
@@ -86,9 +85,8 @@ def parse_answers(text: str) -> tuple[OnNode, ...]:
             answers.setdefault(int(found[1]), []).append(found[2])
     nodes = []
     for _, (name, *lines) in sorted(answers.items()):
-        start = next((place for place, line in enumerate(lines) if line.startswith("{")), len(lines))
         try:
-            told, _ = json.JSONDecoder().raw_decode("\n".join(lines[start:]))
+            told = hook_script.answer("\n".join(lines))
             nodes.append(OnNode(name=name, launcher=Path(told["launcher"]), code=Path(told["path"])))
         except (ValueError, KeyError, TypeError) as error:
             raise ArgosyError(f"node {name} did not say what it has: {' '.join(lines)[:300]}") from error

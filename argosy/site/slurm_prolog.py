@@ -10,7 +10,6 @@ Each artifact is one process, which can be ended when its time is over, and whic
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import time
@@ -22,9 +21,8 @@ from argosy import process
 from argosy.errors import ArgosyError
 from argosy.folders import cache_root, site_cache_root
 from argosy.model.reference import Reference
-from argosy.site import slurm_commands, slurm_job
+from argosy.site import hook_script, slurm_commands, slurm_job
 from argosy.site.engine import Bounds
-from argosy.site.hook_script import argosy_command
 from argosy.site.slurm_job import Job
 
 # What the processes that prepare may know of this one's environment: the prolog's is Slurm's, not a user's.
@@ -41,7 +39,6 @@ _PASSED_ON = (
     "NO_PROXY",
     "no_proxy",
 )
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LEAST = 0.1  # seconds
 
 
@@ -138,7 +135,7 @@ def _prepare(reference: Reference, job: Job, settings: Settings, end: float, *, 
 
 
 def _precompile(reference: Reference, job: Job, settings: Settings, seconds: float) -> dict[str, object]:
-    command = [*argosy_command(), "precompile", "--json", "--if-needed"]
+    command = [*hook_script.argosy_command(), "precompile", "--json", "--if-needed"]
     command += ["--launcher"] if settings.launcher else []
     command += ["--mpi", settings.mpicc] if settings.mpicc else []
     command += ["--bounds", settings.bounds] if settings.bounds else []
@@ -153,14 +150,13 @@ def _precompile(reference: Reference, job: Job, settings: Settings, seconds: flo
         user=user,
     )
     if done.status != 0:
-        raise ArgosyError(done.output.strip().removeprefix("argosy: error: ").splitlines()[0] if done.output else "?")
-    told: dict[str, object] = json.loads(done.output[done.output.index("{") :])
-    return told
+        raise ArgosyError(hook_script.failure(done).splitlines()[0])
+    return hook_script.answer(done.output)
 
 
 def _environment(user: pwd.struct_passwd | None, settings: Settings) -> dict[str, str]:
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    environment.setdefault("PATH", _PATH)
+    environment.setdefault("PATH", hook_script.PATH)
     account = user or pwd.getpwuid(os.geteuid())
     environment |= {"HOME": account.pw_dir, "USER": account.pw_name, "LOGNAME": account.pw_name}
     if user is None:

@@ -9,6 +9,7 @@ import pytest
 
 from argosy.cli import main
 from argosy.errors import ArgosyError, UsageError
+from argosy.process import Finished
 from argosy.site import hook_script, slurm_commands, slurm_job, slurm_launch
 from argosy.site.slurm_job import Job
 from argosy.site.slurm_launch import OnNode
@@ -106,6 +107,13 @@ srun: a word of its own
     )
     with pytest.raises(ArgosyError, match="node n1 did not say"):
         slurm_launch.parse_answers("0: n1\n0: killed\n")
+
+
+def test_what_a_node_answers_is_found_among_other_lines() -> None:
+    assert hook_script.answer('a warning {of srun}\n{\n  "path": "/x"\n}\nanother\n') == {"path": "/x"}
+    with pytest.raises(ValueError, match="no JSON in 'a warning"):
+        hook_script.answer("a warning {of srun}\n")
+    assert hook_script.failure(Finished(status=3, output=" \n")) == "it ended with 3"
 
 
 def test_nodes_with_another_launcher_get_it_and_all_words_arrive_unchanged(
