@@ -32,6 +32,12 @@ def settings_root() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config").absolute() / "argosy"
 
 
+def signing_key() -> Path:
+    """The private key to sign with where none is named: `$ARGOSY_KEY`, else `argosy.key` among the user's settings."""
+    given = os.environ.get("ARGOSY_KEY")
+    return Path(given) if given else settings_root() / "argosy.key"
+
+
 def state_root() -> Path:
     """What must outlive the cache: `$ARGOSY_STATE`, else `argosy` in the XDG state folder; not created here."""
     given = os.environ.get("ARGOSY_STATE")

@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from argosy.cli.commands import Commands, add_command, add_json
-from argosy.cli.keys import default_key
 from argosy.cli.output import columns, print_json, print_pairs
 
 if TYPE_CHECKING:
@@ -124,9 +123,10 @@ def _build_parts() -> tuple[Part, ...]:
 
 
 def _key() -> Part:
+    from argosy.folders import signing_key
     from argosy.site.doctor import ABSENT, OK, Part
 
-    key = default_key()
+    key = signing_key()
     return Part(
         name="signing key",
         state=OK if key.is_file() else ABSENT,

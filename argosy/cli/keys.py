@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from argosy.sign.keys import PrivateKey
     from argosy.sign.trust import Trust
 
-KEY_VARIABLE = "ARGOSY_KEY"
-
 _EPILOG = """\
 examples:
   argosy keys generate                          a pair in ~/.config/argosy: argosy.key, argosy.pub
@@ -34,14 +32,6 @@ encrypted keys are read as well. In CI, `--key env:NAME` or `--key fd:N` takes t
 Keep the private key; give the public one to whoever shall run what you build."""
 
 
-def default_key() -> Path:
-    """The private key to sign with where none is named: `$ARGOSY_KEY`, else `argosy.key` among the user's settings."""
-    from argosy.folders import settings_root
-
-    given = os.environ.get(KEY_VARIABLE)
-    return Path(given) if given else settings_root() / "argosy.key"
-
-
 def add_key_option(parser: argparse._ActionsContainer) -> None:
     """The option that names the key to sign with."""
     parser.add_argument("--key", type=Path, help="the private key to sign with (default: $ARGOSY_KEY, else the user's)")
@@ -49,9 +39,10 @@ def add_key_option(parser: argparse._ActionsContainer) -> None:
 
 def chosen_key(options: argparse.Namespace) -> PrivateKey:
     """The private key that `--key` names, or the default one. Raises ArgosyError where it cannot be opened."""
+    from argosy.folders import signing_key
     from argosy.sign.keys import load_private
 
-    return load_private(options.key or default_key())
+    return load_private(options.key or signing_key())
 
 
 def add_keys(commands: Commands) -> None:
@@ -78,10 +69,11 @@ def add_keys(commands: Commands) -> None:
 
 
 def _generate(options: argparse.Namespace) -> int:
+    from argosy.folders import signing_key
     from argosy.sign.keys import Algorithm, generate
 
     password = _new_passphrase() if options.passphrase else None
-    pair = generate(options.file or default_key(), password=password, algorithm=Algorithm(options.algorithm))
+    pair = generate(options.file or signing_key(), password=password, algorithm=Algorithm(options.algorithm))
     if options.json:
         print_json(pair)
         return 0

@@ -60,9 +60,12 @@ def read_list(path: Path) -> list[str]:
 
     try:
         with path.open("rb") as file:
-            text = file.read(_LARGEST).decode()
+            data = file.read(_LARGEST + 1)
+        text = data.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}") from error
+    if len(data) > _LARGEST:
+        raise UsageError(f"{path} has more than {_LARGEST} bytes", advice="write several lists")
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         words = line.partition("#")[0].split()

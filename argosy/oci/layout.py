@@ -138,9 +138,12 @@ class Layout:
         with self._changing() as index, self._reachable():
             kept = self._reached(index)
             for path in sorted((self.path / "blobs").glob("*/*")):
-                if path.name in kept or path.stat().st_mtime > newest:
-                    continue
-                path.unlink()
+                try:
+                    if path.name in kept or path.stat().st_mtime > newest:
+                        continue
+                    path.unlink()
+                except FileNotFoundError:
+                    continue  # it was another writer's, who has given it its name
                 if not path.name.startswith("."):  # what a writer left that was killed
                     removed.append(Digest(algorithm=path.parent.name, hex=path.name))
         return removed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,10 @@ from pathlib import Path
 from argosy.build.describe import describe
 from argosy.errors import UsageError
 from argosy.files import scratch_folder, sha256_of
-from argosy.folders import cache_root, settings_root
+from argosy.folders import cache_root, settings_root, signing_key
 from argosy.model.artifact import Description
 from argosy.model.digest import Digest
-from argosy.model.manifest import INDEX, MANIFEST
+from argosy.model.manifest import INDEX, MANIFEST, Descriptor
 from argosy.model.recipe import Recipe
 from argosy.model.reference import Reference
 from argosy.model.variant import VARIANTS, variant_of
@@ -21,7 +20,7 @@ from argosy.model.wasm_signature import Encoding
 from argosy.oci.open import open_registry
 from argosy.oci.pack import Packed, group, pack
 from argosy.oci.push import push
-from argosy.oci.registry import digest_at
+from argosy.oci.registry import StoredManifest, digest_at
 from argosy.oci.signatures import sign_artifact, signed_name
 from argosy.pipeline import evidence
 from argosy.pipeline.evidence import Evidence
@@ -48,13 +47,10 @@ def developer_key(path: Path | None = None) -> PrivateKey:
 
     Raises ArgosyError where a key that was named is not there or cannot be opened.
     """
-    given = path or (Path(named) if (named := os.environ.get("ARGOSY_KEY")) else None)
-    if given is not None:
-        return load_private(given)
-    own = settings_root() / "argosy.key"
-    if not own.exists():
+    chosen, own = path or signing_key(), settings_root() / "argosy.key"
+    if chosen == own and not own.exists():
         generate(own)
-    return load_private(own)
+    return load_private(chosen)
 
 
 def artifact_reference(registry: str, name: str, version: str) -> Reference:
@@ -153,7 +149,8 @@ def publish_variants(
     named = digests[0] if index is None else registry.put_manifest(index, INDEX, None).digest
     identity = None
     if key is not None:
-        identity = signed_name(reference, registry.manifest(named), terms.repository)
+        what = Descriptor(media_type=media_type, digest=named, size=len(manifest))
+        identity = signed_name(reference, StoredManifest(descriptor=what, data=manifest), terms.repository)
         for digest in dict.fromkeys((*digests, named)):
             renew = digest == named and before not in (None, named)
             sign_artifact(registry, identity=identity, digest=digest, key=key, renew=renew)

@@ -6,7 +6,7 @@ Sources: in-toto's attestation framework (Statement v1, and v0.1 as cosign 2 wri
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from argosy.errors import ArgosyError
@@ -134,7 +134,7 @@ def _attestation(envelope: Envelope, digest: Digest, signers: tuple[str, ...]) -
 
 def _joined(one: Attestation, other: Attestation, order: Iterable[str]) -> Attestation:
     both = {*one.signers, *other.signers}
-    return Attestation(**{**vars(one), "signers": tuple(name for name in order if name in both)})
+    return replace(one, signers=tuple(name for name in order if name in both))
 
 
 def parse(payload: bytes, what: str = "the statement", *, kinds: Sequence[str] = _STATEMENTS) -> Statement:

@@ -44,14 +44,15 @@ def decrypt(pem: bytes, password: str, source: str) -> bytes:
     try:
         box = strict_json.read(base64.b64decode(b"".join(match[2].split()), validate=True), source)
         kdf, cipher = box["kdf"], box["cipher"]
-        assert isinstance(kdf, dict) and isinstance(cipher, dict)
+        if not isinstance(kdf, dict) or not isinstance(cipher, dict):
+            raise TypeError
         if kdf.get("name") != "scrypt" or cipher.get("name") != "nacl/secretbox":
             raise ArgosyError(f"{source}: a key encrypted by {kdf.get('name')!r} and {cipher.get('name')!r} is unknown")
         work, blocks, parallel = (int(kdf["params"][name]) for name in ("N", "r", "p"))
         salt, nonce, ciphertext = (
             base64.b64decode(text, validate=True) for text in (kdf["salt"], cipher["nonce"], str(box["ciphertext"]))
         )
-    except (KeyError, TypeError, AssertionError, ValueError, binascii.Error):
+    except (KeyError, TypeError, ValueError, binascii.Error):
         raise ArgosyError(f"{source} is not a key as cosign writes them", advice="it may be damaged") from None
     if not 1 < work <= _MOST_WORK or not 0 < 128 * blocks * work <= _MOST_MEMORY or not 0 < parallel <= 16:
         raise ArgosyError(f"{source} asks for more work than any key does")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from argosy.errors import ArgosyError, UsageError
 from argosy.files import write_whole
+from argosy.folders import settings_root
 from argosy.model.policy import Policy
 from argosy.sign.keys import PublicKey, parse_public
 
@@ -31,8 +32,7 @@ def policy_places() -> list[Path]:
     given = os.environ.get(POLICY_VARIABLE)
     if given:
         return [Path(given)]
-    settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return [settings / "argosy" / "policy.toml", Path("/etc/argosy/policy.toml")]
+    return [settings_root() / "policy.toml", Path("/etc/argosy/policy.toml")]
 
 
 def load_trust(path: Path | None = None) -> Trust:

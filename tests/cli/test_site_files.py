@@ -143,6 +143,9 @@ def test_a_line_that_is_no_reference_is_named(desk: Desk) -> None:
     (desk.home / "list.txt").write_text(f"{desk.tiny}\noci:relative:tag\n")
     wrong = desk.argosy("prefetch", "list.txt")
     assert wrong.returncode == 2 and "list.txt:2: oci:relative:tag is relative" in wrong.stderr
+    (desk.home / "list.txt").write_text(f"{desk.tiny}\n" + "#" * (1 << 20))
+    long = desk.argosy("prefetch", "list.txt")
+    assert long.returncode == 2 and "list.txt has more than 1048576 bytes" in long.stderr
 
 
 def test_units_run_prefetch_by_the_words_that_were_given(desk: Desk) -> None:
