@@ -69,6 +69,21 @@ def say(text: str, *, status: int | None = None, more: str = "") -> bytes:
     return module(f'(data (i32.const 64) "{data}") (func (export "_start") {write} {leave}) {more}')
 
 
+def show() -> bytes:
+    """A guest that prints its arguments, then its variables, each with a zero byte after it."""
+    return module(
+        """
+        (func (export "_start")
+          (drop (call $args_sizes_get (i32.const 0) (i32.const 4)))
+          (drop (call $args_get (i32.const 1024) (i32.const 2048)))
+          (call $write (i32.const 2048) (i32.load (i32.const 4)))
+          (drop (call $environ_sizes_get (i32.const 0) (i32.const 4)))
+          (drop (call $environ_get (i32.const 1024) (i32.const 2048)))
+          (call $write (i32.const 2048) (i32.load (i32.const 4))))
+        """
+    )
+
+
 def put(folder: Path, wasm: bytes) -> tuple[Path, Digest]:
     """The module as a file, and its digest."""
     path = folder / f"{Digest.of(wasm).hex[:12]}.wasm"

@@ -11,65 +11,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import guests
 import pytest
+from desk import Desk, settle
 from registry_server import PASSWORD, USER, RegistryServer
 
 from argosy.model.digest import Digest
-from argosy.model.note import RECIPE_SECTION, RecipeNote
-from argosy.model.wasm import append_custom_section
-from argosy.sign.keys import generate, load_public
-from argosy.sign.trust import write_policy
-
-
-@dataclass(frozen=True, kw_only=True)
-class Desk:
-    """A user with settings, a cache and a folder of their own, a key pair and a policy that trusts it."""
-
-    home: Path
-    environment: dict[str, str]
-
-    def argosy(self, *words: str | Path, stdin: str = "", **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "argosy.cli", *map(str, words)],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            cwd=self.home,
-            env={**self.environment, **more},
-        )
-
-    def done(self, *words: str | Path, **more: str) -> str:
-        """The output of a command that must succeed."""
-        finished = self.argosy(*words, **more)
-        assert finished.returncode == 0, finished.stderr
-        return finished.stdout
-
-    def put(self, name: str, wasm: bytes) -> Path:
-        """A module with the note of a recipe of that name."""
-        note = RecipeNote(name=name, version="1.0", numerics="fast").encoded()
-        path = self.home / f"{name}.wasm"
-        path.write_bytes(append_custom_section(wasm, RECIPE_SECTION, note))
-        return path
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    environment = {
-        **os.environ,
-        "XDG_CONFIG_HOME": str(tmp_path / "settings"),
-        "ARGOSY_CACHE": str(tmp_path / "cache"),
-        "DOCKER_CONFIG": str(tmp_path / "settings"),
-    }
-    settings = tmp_path / "settings/argosy"
-    pair = generate(settings / "argosy.key")
-    rules = ("layout/**", "127.0.0.1*/**")
-    write_policy(settings / "policy.toml", keys={"argosy": load_public(pair.public)}, repositories=rules)
-    return Desk(home=tmp_path, environment=environment)
+    chosen = settle(tmp_path, repositories=("layout/**", "127.0.0.1*/**"))
+    return Desk(home=tmp_path, environment={**os.environ, **chosen, "DOCKER_CONFIG": str(tmp_path / "settings")})
 
 
 def test_the_first_steps_make_a_key_and_a_policy_that_accept_what_is_pushed_next(tmp_path: Path) -> None:

@@ -6,16 +6,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import guests
 import pytest
+from desk import Desk, settle
 from needs import need, program
 
-from argosy.sign.keys import generate, load_public
-from argosy.sign.trust import write_policy
 from argosy.site.modulefile import Modulefile
 
 UTF8 = {"LC_ALL": "C.UTF-8"}
@@ -23,50 +20,16 @@ LMOD = Path("/usr/share/lmod/lmod/libexec/lmod")
 NASTY = "a $HOME {b} [c] \\ \"d\" #e; 'f' %n\tg é"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Desk:
-    """A user whose policy trusts the key that signed `tiny`, which is in the layout folder."""
-
-    home: Path
-    environment: dict[str, str]
-    tiny: str
-
-    def argosy(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "argosy.cli", *map(str, words)],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            cwd=self.home,
-            env={**os.environ, **self.environment},
-        )
-
-    def done(self, *words: str | Path) -> str:
-        finished = self.argosy(*words)
-        assert finished.returncode == 0, finished.stderr
-        return finished.stdout
-
-    def push(self, tag: str, wasm: bytes, *, key: str = "argosy") -> str:
-        (self.home / "tiny.wasm").write_bytes(wasm)
-        reference = f"oci:{self.home}/layout:{tag}"
-        self.done("push", "--key", self.home / f"settings/argosy/{key}.key", "tiny.wasm", reference)
-        return reference
-
-
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    settings = tmp_path / "settings/argosy"
-    for name in ("argosy", "stranger"):
-        generate(settings / f"{name}.key")
-    write_policy(settings / "policy.toml", keys={"argosy": load_public(settings / "argosy.pub")}, repositories=("**",))
-    environment = {
-        "XDG_CONFIG_HOME": str(tmp_path / "settings"),
-        "ARGOSY_CACHE": str(tmp_path / "cache"),
-        "ARGOSY_STATE": str(tmp_path / "state"),
-    }
-    made = Desk(home=tmp_path, environment=environment, tiny=f"oci:{tmp_path}/layout:tiny")
+    """A user whose policy trusts the key that signed `tiny`, which is in the layout folder."""
+    made = Desk(home=tmp_path, environment={**os.environ, **settle(tmp_path, keys=("argosy", "stranger"))})
     made.push("tiny", guests.say("ahoy\n"))
     return made
+
+
+def tiny(desk: Desk) -> str:
+    return f"oci:{desk.home}/layout:tiny"
 
 
 def loaded(modules: Path, name: str, then: str) -> str:
@@ -108,8 +71,8 @@ def test_tcl_reads_every_letter_as_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["tiny/1.0.lua", "tiny/1.0"])
 def test_a_module_names_an_application_by_the_digest_that_was_verified(desk: Desk, file: str) -> None:
-    digest = json.loads(desk.done("verify", "--json", desk.tiny))["digest"]
-    desk.done("modulefile", "-o", f"modules/{file}", desk.tiny)
+    digest = json.loads(desk.done("verify", "--json", tiny(desk)))["digest"]
+    desk.done("modulefile", "-o", f"modules/{file}", tiny(desk))
     shown = loaded(desk.home / "modules", "tiny", 'echo "$TINY_ARTIFACT"; alias tiny')
     assert shown.splitlines()[0] == f"oci:{desk.home}/layout@{digest}"
     assert "argosy run oci:" in shown and digest in shown.splitlines()[1]
@@ -124,7 +87,7 @@ def test_a_modulefile_of_what_is_not_trusted_is_not_written(desk: Desk) -> None:
 
 def test_prefetch_compiles_what_changed_and_goes_on_after_what_is_refused(desk: Desk) -> None:
     bad = desk.push("bad", guests.say("never\n"), key="stranger")
-    (desk.home / "list.txt").write_text(f"# ours\n{bad}\n\n{desk.tiny}  # the good one\n")
+    (desk.home / "list.txt").write_text(f"# ours\n{bad}\n\n{tiny(desk)}  # the good one\n")
 
     def prefetched() -> tuple[int, list[dict[str, str]]]:
         done = desk.argosy("prefetch", "--json", "list.txt")
@@ -140,17 +103,17 @@ def test_prefetch_compiles_what_changed_and_goes_on_after_what_is_refused(desk: 
 
 
 def test_a_line_that_is_no_reference_is_named(desk: Desk) -> None:
-    (desk.home / "list.txt").write_text(f"{desk.tiny}\noci:relative:tag\n")
+    (desk.home / "list.txt").write_text(f"{tiny(desk)}\noci:relative:tag\n")
     wrong = desk.argosy("prefetch", "list.txt")
     assert wrong.returncode == 2 and "list.txt:2: oci:relative:tag is relative" in wrong.stderr
-    (desk.home / "list.txt").write_text(f"{desk.tiny}\n" + "#" * (1 << 20))
+    (desk.home / "list.txt").write_text(f"{tiny(desk)}\n" + "#" * (1 << 20))
     long = desk.argosy("prefetch", "list.txt")
     assert long.returncode == 2 and "list.txt has more than 1048576 bytes" in long.stderr
 
 
 def test_units_run_prefetch_by_the_words_that_were_given(desk: Desk) -> None:
     listed = desk.home / "my l$ist 100%.txt"
-    listed.write_text(f"{desk.tiny}\n")
+    listed.write_text(f"{tiny(desk)}\n")
     desk.done("prefetch", "--units", "units", "--every", "30min", listed.name)
     names = {f"argosy-prefetch.{kind}" for kind in ("service", "timer", "path")}
     assert {path.name for path in (desk.home / "units").iterdir()} == names

@@ -46,18 +46,7 @@ def test_standard_input_reaches_the_guest(launch: Path, tmp_path: Path) -> None:
 
 
 def test_arguments_and_only_granted_variables_reach_the_guest(launch: Path, tmp_path: Path) -> None:
-    show = guests.module(
-        """
-        (func (export "_start")
-          (drop (call $args_sizes_get (i32.const 0) (i32.const 4)))
-          (drop (call $args_get (i32.const 1024) (i32.const 2048)))
-          (call $write (i32.const 2048) (i32.load (i32.const 4)))
-          (drop (call $environ_sizes_get (i32.const 0) (i32.const 4)))
-          (drop (call $environ_get (i32.const 1024) (i32.const 2048)))
-          (call $write (i32.const 2048) (i32.load (i32.const 4))))
-        """
-    )
-    program = guests.code(tmp_path, show)
+    program = guests.code(tmp_path, guests.show())
     grants = ["--env", "GIVEN=1=2", "--env", "PASSED", "--env", "UNSET_HERE", "--argv0", "app"]
     done = guests.start([launch, *grants, program, "-n", "x y"], environment={"PASSED": "on", "HIDDEN": "no"})
     assert done.stdout.split("\0") == ["app", "-n", "x y", "GIVEN=1=2", "PASSED=on", ""]

@@ -106,20 +106,9 @@ def test_what_a_login_node_copied_runs_when_there_is_no_network(site: Site, tmp_
 
 
 def test_what_is_written_into_a_batch_script_arrives_unchanged(site: Site) -> None:
-    show = guests.module(
-        """
-        (func (export "_start")
-          (drop (call $args_sizes_get (i32.const 0) (i32.const 4)))
-          (drop (call $args_get (i32.const 1024) (i32.const 2048)))
-          (call $write (i32.const 2048) (i32.load (i32.const 4)))
-          (drop (call $environ_sizes_get (i32.const 0) (i32.const 4)))
-          (drop (call $environ_get (i32.const 1024) (i32.const 2048)))
-          (call $write (i32.const 2048) (i32.load (i32.const 4))))
-        """
-    )
     odd = ["$HOME", "a b", "'", '"', "\\", "#SBATCH --bogus", "", "*", ";exit", "-n", "new\nline"]
     words = ("--comment", "for Ann, project=7", "--env", "GIVEN=$HOME 'x'", "--job-name", "odd one")
-    job = site.submit(*words, site.push("show", show), "--", *odd)
+    job = site.submit(*words, site.push("show", guests.show()), "--", *odd)
     state = site.slurm.wait(job)
     assert state["JobState"] == "COMPLETED", site.output(job)
     assert site.output(job).split("\0")[1:-1] == [*odd, "GIVEN=$HOME 'x'"]
