@@ -31,6 +31,13 @@ _MPI = {
     "MPI_Barrier": "(param i32) (result i32)",
 }
 COMM_WORLD = 0x101  # the MPI ABI's MPI_COMM_WORLD
+# What makes a guest one of each of the variants, by the vectors that it uses.
+VECTORS = {
+    "baseline": "",
+    "simd": '(func (export "v") (result i32) (i32x4.extract_lane 0 (i32x4.splat (i32.const 1))))',
+    "relaxed-simd": '(func (export "v") (result i32) (i32x4.extract_lane 0 (i32x4.relaxed_trunc_f32x4_s '
+    "(f32x4.splat (f32.const 1)))))",
+}
 
 
 def module(body: str, *, extra_imports: str = "") -> bytes:

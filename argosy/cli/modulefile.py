@@ -85,19 +85,21 @@ def _application(options: argparse.Namespace) -> Modulefile:
     trust = load_trust(options.policy)
     absolute(options.reference)  # the file is read in any folder
     reference, registry = open_reference(options, options.reference)
-    # A variant that is named is meant on every node; else each node takes the best for its CPU.
-    named = options.variant is not None
-    usable = usable_variants(options) if named else all_variants
+    # Without a name each node takes the best for its own CPU.
+    usable = all_variants if options.variant is None else usable_variants(options)
     checked = trusted(registry, reference, trust, repository=options.repository, usable=usable)
     said = Description.from_annotations(checked.manifest.annotations)
     name = printable(said.name or reference.repository.rpartition("/")[2])
-    exact = str(replace(reference, tag=None).at((checked.chosen if named else checked.stored).descriptor.digest))
+    exact = replace(reference, tag=None).at(checked.stored.descriptor.digest)
+    if options.variant is not None:
+        exact = exact.at(checked.chosen.descriptor.digest)
+        trusted(registry, exact, trust, repository=options.repository)  # by itself, not by the index that names it
     variable = variable_name(name)
     about = {"Name": name, "Version": said.version, "License": said.licence, "Description": said.summary}
     return Modulefile(
         help=f"{name}: argosy run -n RANKS ${variable} -- ARGUMENT...",
         about={key: printable(value) for key, value in about.items() if value},
-        variables={variable: exact},
+        variables={variable: str(exact)},
         aliases={name: f"argosy run {exact} --"},
         depends=tuple(options.depends),
     )

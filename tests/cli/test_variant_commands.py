@@ -21,13 +21,6 @@ from argosy.model.wasm import append_custom_section
 from argosy.sign.trust import write_policy
 from argosy.site import cpu, variants
 
-VECTORS = {
-    "baseline": "",
-    "simd": '(func (export "v") (result i32) (i32x4.extract_lane 0 (i32x4.splat (i32.const 1))))',
-    "relaxed-simd": '(func (export "v") (result i32) (i32x4.extract_lane 0 (i32x4.relaxed_trunc_f32x4_s '
-    "(f32x4.splat (f32.const 1)))))",
-}
-
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -38,7 +31,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_policy(tmp_path / "trust/policy.toml", keys={"mate": signer.public}, repositories=["**"])
     monkeypatch.setenv("ARGOSY_POLICY", str(tmp_path / "trust/policy.toml"))
     monkeypatch.setenv("ARGOSY_KEY", str(tmp_path / "mate.key"))
-    for name, more in VECTORS.items():
+    for name, more in guests.VECTORS.items():
         write(tmp_path / f"{name}.wasm", guests.say(f"{name}\n", more=more))
     return tmp_path
 

@@ -19,12 +19,6 @@ from argosy.pipeline.publish import Terms, publish, publish_variants
 from argosy.tar import tarfile
 
 TEXT = "ahoy from any runtime\n"
-VECTORS = {
-    "baseline": "",
-    "simd": '(func (export "v") (result i32) (i32x4.extract_lane 0 (i32x4.splat (i32.const 1))))',
-    "relaxed-simd": '(func (export "v") (result i32) (i32x4.extract_lane 0 (i32x4.relaxed_trunc_f32x4_s '
-    "(f32x4.splat (f32.const 1)))))",
-}
 
 
 def plainly(wasm: Path, folder: Path) -> str:
@@ -46,7 +40,7 @@ def plainly(wasm: Path, folder: Path) -> str:
 def guest(folder: Path, variant: str = "baseline") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "ahoy.wasm"
-    path.write_bytes(guests.say(TEXT, more=VECTORS[variant]))
+    path.write_bytes(guests.say(TEXT, more=guests.VECTORS[variant]))
     return path
 
 

@@ -24,6 +24,7 @@ from argosy.oci.layout import Layout
 from argosy.oci.open import open_registry
 from argosy.oci.pull import pull_verified
 from argosy.oci.registry import Registry
+from argosy.oci.signatures import add_signature
 from argosy.sign.cosign import signature_tag
 
 CARGO = b"cargo" * 2000
@@ -89,7 +90,7 @@ def refused(port: Harbour, server: LyingServer, tmp_path: Path, message: str) ->
     finally:
         tracemalloc.stop()
     assert time.monotonic() - begin < 20 and peak < 64 << 20
-    assert not list((tmp_path / "cache").rglob("*.wasm")) and Layout(tmp_path / "copied").path.name == "copied"
+    assert not list((tmp_path / "cache").rglob("*.wasm"))
     for path in (tmp_path / "copied").glob("blobs/*/*"):
         assert path.name.startswith(".") or Digest.of(path.read_bytes()).hex == path.name
     if (tmp_path / "copied" / "index.json").exists():
@@ -252,8 +253,6 @@ def test_a_title_that_leads_elsewhere_names_no_file(tmp_path: Path, cache: Path)
     title = {"org.opencontainers.image.title": "../../../evil.wasm"}
     layer = replace(manifest.layers[0], annotations=title)
     data = replace(manifest, layers=(layer,), annotations={**manifest.annotations, **title}).to_bytes()
-    from argosy.oci.signatures import add_signature
-
     digest = port.registry.put_manifest(data, MANIFEST, "1.0").digest
     assert add_signature(port.registry, identity="layout/argo", digest=digest, key=port.key)
     module = pull_verified(port.registry, port.reference, port.trust, repository="layout/argo")
