@@ -185,3 +185,6 @@ def test_it_says_how_it_is_used(own: Own) -> None:
     assert shown.returncode == 0 and "argosy-registry serve" in shown.stdout and "set -" not in shown.stdout
     assert own.script("sail").returncode == 2
     assert own.script("user", "../x", text=PASSWORD).returncode == 2
+    own.environment["ARGOSY_REGISTRY_CERTIFICATE"] = "/nowhere.crt"
+    alone = own.script("serve")
+    assert alone.returncode == 2 and "ARGOSY_REGISTRY_KEY names that" in alone.stderr
