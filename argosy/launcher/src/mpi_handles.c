@@ -131,6 +131,18 @@ struct comm_info *comm_info_slowly(struct comm_info *info) {
     return info;
 }
 
+wasm_trap_t *comm_answer(wasmtime_val_raw_t *v, const char *here, uint32_t at, MPI_Comm made, int code) {
+    if (code == MPI_SUCCESS) {
+        uint32_t handle = comm_out(made);
+        if (handle == 0) {
+            return guest_trap("%s: no room for another MPI_Comm", here);
+        }
+        put32(at, (int32_t)handle);
+    }
+    v[0].i32 = error_out(code);
+    return NULL;
+}
+
 bool comm_neighbours(struct comm_info *info) {
     if (info->neighbours_measured) {
         return info->in_degree >= 0;

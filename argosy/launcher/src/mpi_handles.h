@@ -112,6 +112,8 @@ static inline struct comm_info *comm_info_in(int32_t guest_handle) {
 }
 void comm_settle(uint32_t guest); /* before the communicator is freed: complete what the library still needs it for */
 bool comm_neighbours(struct comm_info *info); /* false: it has no topology */
+/* Answer a call that makes a communicator: its handle to `at`, for which room has been seen, where `code` is success. */
+wasm_trap_t *comm_answer(wasmtime_val_raw_t *v, const char *here, uint32_t at, MPI_Comm made, int code);
 extern int mpi_tag_upper_bound;
 
 /* Ranks and tags of a call on `info`; false for what the standard does not allow there. */

@@ -95,18 +95,6 @@ static void put_codes(uint32_t at, int32_t count, int32_t code) {
     }
 }
 
-static wasm_trap_t *give(wasmtime_val_raw_t *v, const char *here, MPI_Comm made, uint32_t at, int code) {
-    if (code == MPI_SUCCESS) {
-        uint32_t handle = comm_out(made);
-        if (handle == 0) {
-            return guest_trap("%s: no room for another MPI_Comm", here);
-        }
-        put32(at, (int32_t)handle);
-    }
-    v[0].i32 = error_out(code);
-    return NULL;
-}
-
 /* --- starting ----------------------------------------------------------------------------------------------------- */
 
 /* One of the programs of a spawn; what it points to lives in the call's scratch. */
@@ -411,7 +399,7 @@ static wasm_trap_t *spawn_any(wasmtime_val_raw_t *v, const char *here, bool mult
         again_free(spawn.words[i]);
     }
     scratch_free(&scratch);
-    return wrong.argument != NULL ? NULL : give(v, here, made, made_at, code);
+    return wrong.argument != NULL ? NULL : comm_answer(v, here, made_at, made, code);
 }
 
 IMPORT(MPI_Comm_spawn) {
@@ -662,7 +650,7 @@ static wasm_trap_t *meet(wasmtime_val_raw_t *v, const char *here, bool accept) {
     int code = accept ? MPI_Comm_accept(name, MPI_INFO_NULL, roles.host_root, comm->host, &made)
                       : MPI_Comm_connect(name, MPI_INFO_NULL, roles.host_root, comm->host, &made);
     scratch_free(&scratch);
-    return give(v, here, made, made_at, code);
+    return comm_answer(v, here, made_at, made, code);
 }
 
 IMPORT(MPI_Comm_accept) {

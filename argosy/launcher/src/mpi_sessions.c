@@ -232,14 +232,8 @@ static wasm_trap_t *comm_made(wasmtime_val_raw_t *v, const char *here, uint32_t 
             MPI_Comm_get_attr(made, MPI_TAG_UB, &bound, &found) == MPI_SUCCESS && found) {
             mpi_tag_upper_bound = *bound;
         }
-        uint32_t handle = comm_out(made);
-        if (handle == 0) {
-            return guest_trap("%s: no room for another MPI_Comm", here);
-        }
-        put32(at, (int32_t)handle);
     }
-    v[0].i32 = error_out(code);
-    return NULL;
+    return comm_answer(v, here, at, made, code);
 }
 
 /* What both constructors take at the same distance from the end: stringtag, info, errhandler, newcomm. */

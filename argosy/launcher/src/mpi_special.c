@@ -133,15 +133,7 @@ IMPORT(MPI_Intercomm_create) {
     MPI_Comm made = MPI_COMM_NULL;
     int code = MPI_Intercomm_create(local->host, v[1].i32, peer == NULL ? MPI_COMM_NULL : peer->host, remote_leader, tag,
                                     &made);
-    if (code == MPI_SUCCESS) {
-        uint32_t handle = comm_out(made);
-        if (handle == 0) {
-            return guest_trap("%s: no room for another MPI_Comm", here);
-        }
-        put32((uint32_t)v[5].i32, (int32_t)handle);
-    }
-    v[0].i32 = error_out(code);
-    return NULL;
+    return comm_answer(v, here, (uint32_t)v[5].i32, made, code);
 }
 
 /* --- communicators that a request makes --------------------------------------------------------------------------- */
