@@ -53,7 +53,7 @@ static void begin(void) {
         mpi_tag_upper_bound = *bound;
     }
     private_begin();
-    processes_begin();
+    grant_begin();
 }
 
 static void put_threads(uint32_t address, int provided) {
@@ -111,7 +111,7 @@ IMPORT(MPI_Finalize) {
     if (guest_depth > 0) { /* it would take away what the frames below still use */
         return guest_trap("%s: called inside a function that MPI calls", here);
     }
-    processes_end();
+    grant_end();
     request_finish();
     private_end();
     if (!sessions_keep()) {
