@@ -2,7 +2,7 @@
 
 MPI_T differs from the rest of MPI: it lives before MPI_Init and after MPI_Finalize, calls no error handler but gives a
 code of its own, and what it would write to a null pointer it leaves out. Handles of variables, which belong to a
-session or to an MPI object, and functions of the guest are beyond the kinds: mpi_tool.c and mpi_tool_events.c.
+session or to an MPI object, and functions of the guest are beyond the kinds: mpi_tool_*.c.
 """
 
 from __future__ import annotations
