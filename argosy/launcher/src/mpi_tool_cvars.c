@@ -31,32 +31,16 @@ int32_t cvar_scope_out(int32_t index, int scope) {
                                                                    : ABI_MPI_T_SCOPE_READONLY;
 }
 
+static int cvar_alloc(struct variable *made, int *count) {
+    return MPI_T_cvar_handle_alloc(made->index, tool_object_address(&made->object), &made->cvar, count);
+}
+
 IMPORT(MPI_T_cvar_handle_alloc) {
     ENTER_TOOL("MPI_T_cvar_handle_alloc")
     struct about about;
     struct variable made = {.index = v[0].i32};
-    uint32_t handle_at = (uint32_t)v[2].i32, count_at = (uint32_t)v[3].i32;
-    int count = 0;
-    int32_t answer = !about_cvar(v[0].i32, &about)                                       ? ABI_MPI_T_ERR_INVALID_INDEX
-                     : !room(handle_at, 1, 4) || !room(count_at, 1, 4)                   ? ABI_MPI_T_ERR_INVALID
-                     : !tool_object_in(about.binding, (uint32_t)v[1].i32, &made.object) ? ABI_MPI_T_ERR_INVALID_HANDLE
-                                                                                         : 0;
-    if (answer == 0) {
-        /* The handle's own copy of the object is where MPI finds it; so it is made first. */
-        uint32_t handle = variable_out(&cvars, &made);
-        struct variable *kept = handle == 0 ? NULL : variable_in(&cvars, (int32_t)handle);
-        int code = kept == NULL ? MPI_T_ERR_OUT_OF_HANDLES
-                                : MPI_T_cvar_handle_alloc(v[0].i32, tool_object_address(&kept->object), &kept->cvar, &count);
-        answer = error_out(code);
-        if (code == MPI_SUCCESS) {
-            variable_measure(kept, about.type, count);
-            put32(handle_at, (int32_t)handle);
-            put32(count_at, count);
-        } else if (kept != NULL) {
-            slot_drop(&cvars, handle);
-        }
-    }
-    v[0].i32 = answer;
+    v[0].i32 = about_cvar(made.index, &about) ? variable_alloc(&cvars, made, &about, &v[1], cvar_alloc)
+                                              : ABI_MPI_T_ERR_INVALID_INDEX;
     return NULL;
 }
 

@@ -148,34 +148,21 @@ IMPORT(MPI_T_pvar_session_free) {
     return NULL;
 }
 
+static int pvar_alloc(struct variable *made, int *count) {
+    MPI_T_pvar_session session;
+    return pvar_session_in(made->session, &session)
+               ? MPI_T_pvar_handle_alloc(session, made->index, tool_object_address(&made->object), &made->pvar, count)
+               : MPI_T_ERR_INVALID_SESSION;
+}
+
 IMPORT(MPI_T_pvar_handle_alloc) {
     ENTER_TOOL("MPI_T_pvar_handle_alloc")
     struct about about;
     MPI_T_pvar_session session;
     struct variable made = {.index = v[1].i32, .session = v[0].i32};
-    uint32_t handle_at = (uint32_t)v[3].i32, count_at = (uint32_t)v[4].i32;
-    int count = 0;
-    int32_t answer = !pvar_session_in(v[0].i32, &session)              ? ABI_MPI_T_ERR_INVALID_SESSION
-                     : !about_pvar(v[1].i32, &about)                   ? ABI_MPI_T_ERR_INVALID_INDEX
-                     : !room(handle_at, 1, 4) || !room(count_at, 1, 4) ? ABI_MPI_T_ERR_INVALID
-                     : !tool_object_in(about.binding, (uint32_t)v[2].i32, &made.object) ? ABI_MPI_T_ERR_INVALID_HANDLE
-                                                                                         : 0;
-    if (answer == 0) {
-        uint32_t handle = variable_out(&pvars, &made);
-        struct variable *kept = handle == 0 ? NULL : variable_in(&pvars, (int32_t)handle);
-        int code = kept == NULL ? MPI_T_ERR_OUT_OF_HANDLES
-                                : MPI_T_pvar_handle_alloc(session, v[1].i32, tool_object_address(&kept->object),
-                                                          &kept->pvar, &count);
-        answer = error_out(code);
-        if (code == MPI_SUCCESS) {
-            variable_measure(kept, about.type, count);
-            put32(handle_at, (int32_t)handle);
-            put32(count_at, count);
-        } else if (kept != NULL) {
-            slot_drop(&pvars, handle);
-        }
-    }
-    v[0].i32 = answer;
+    v[0].i32 = !pvar_session_in(made.session, &session) ? ABI_MPI_T_ERR_INVALID_SESSION
+               : !about_pvar(made.index, &about)        ? ABI_MPI_T_ERR_INVALID_INDEX
+                                                        : variable_alloc(&pvars, made, &about, &v[2], pvar_alloc);
     return NULL;
 }
 

@@ -6,7 +6,8 @@ struct variable *variable_in(struct handles *handles, int32_t guest_handle) {
     return slot == NULL ? NULL : slot->extra;
 }
 
-uint32_t variable_out(struct handles *handles, const struct variable *variable) {
+/* A new handle for a copy of `variable`; 0 when memory is short. */
+static uint32_t variable_out(struct handles *handles, const struct variable *variable) {
     struct slot *slot;
     struct variable *kept = malloc(sizeof *kept);
     uint32_t handle = kept == NULL ? 0 : slot_new(handles, 0, &slot);
@@ -17,6 +18,34 @@ uint32_t variable_out(struct handles *handles, const struct variable *variable) 
     *kept = *variable;
     slot->extra = kept;
     return handle;
+}
+
+int32_t variable_alloc(struct handles *handles, struct variable made, const struct about *about,
+                       const wasmtime_val_raw_t *v, int (*alloc)(struct variable *, int *)) {
+    uint32_t handle_at = (uint32_t)v[1].i32, count_at = (uint32_t)v[2].i32;
+    int count = 0;
+    if (!room(handle_at, 1, 4) || !room(count_at, 1, 4)) {
+        return ABI_MPI_T_ERR_INVALID;
+    }
+    if (!tool_object_in(about->binding, (uint32_t)v[0].i32, &made.object)) {
+        return ABI_MPI_T_ERR_INVALID_HANDLE;
+    }
+    /* The handle's own copy of the object is where MPI finds it; so it is made first. */
+    uint32_t handle = variable_out(handles, &made);
+    if (handle == 0) {
+        return ABI_MPI_T_ERR_OUT_OF_HANDLES;
+    }
+    struct variable *kept = variable_in(handles, (int32_t)handle);
+    int code = alloc(kept, &count);
+    if (code != MPI_SUCCESS) {
+        slot_drop(handles, handle);
+        return error_out(code);
+    }
+    kept->text = about->type == MPI_CHAR;
+    kept->bytes = count < 0 ? 0 : (uint64_t)count * tool_type_bytes(about->type);
+    put32(handle_at, (int32_t)handle);
+    put32(count_at, count);
+    return ABI_MPI_SUCCESS;
 }
 
 void variables_free(struct handles *handles, int (*free_one)(uint32_t)) {
@@ -118,10 +147,4 @@ void value_out(const struct variable *variable, uint32_t at, const char *value) 
     } else {
         memcpy(guest.base + at, value, variable->bytes);
     }
-}
-
-void variable_measure(struct variable *variable, MPI_Datatype type, int count) {
-    variable->text = type == MPI_CHAR;
-    variable->count = count;
-    variable->bytes = count < 0 ? 0 : (uint64_t)count * tool_type_bytes(type);
 }

@@ -18,14 +18,9 @@ struct variable {
     int32_t index;
     int32_t session; /* of a performance variable */
     bool text;
-    int count;
     uint64_t bytes; /* of all its elements; 0: of a datatype that the guest does not have */
 };
 struct variable *variable_in(struct handles *handles, int32_t guest_handle);
-/* A new handle for a copy of `variable`; 0 when memory is short. */
-uint32_t variable_out(struct handles *handles, const struct variable *variable);
-/* The library has made its handle, of so many elements of this datatype. */
-void variable_measure(struct variable *variable, MPI_Datatype type, int count);
 
 /* What the library says of the variable of this number; false: there is none. */
 struct about {
@@ -36,6 +31,11 @@ struct about {
 };
 bool about_cvar(int32_t index, struct about *about);
 bool about_pvar(int32_t index, struct about *about);
+
+/* Answer the allocation of a handle for `made`. The guest's arguments from `v` on are where the MPI object's handle is,
+ * where the new handle goes, and where the number of elements does; `alloc` calls MPI, which gives that number. */
+int32_t variable_alloc(struct handles *handles, struct variable made, const struct about *about,
+                       const wasmtime_val_raw_t *v, int (*alloc)(struct variable *, int *));
 
 /* Memory for a value: libraries write text without asking for its room. */
 void *value_memory(const struct variable *variable);
