@@ -9,7 +9,7 @@
 
 /* Is it predefined for the node's MPI too? The guest's long doubles are made of bytes there. */
 static bool is_predefined(const struct type_info *type) {
-    return type->quads == NO_QUADS && type >= type_predefined && type < type_predefined + sizeof type_predefined / sizeof *type_predefined;
+    return type->quads == NO_QUADS && type_predefined_handle(type) != 0;
 }
 
 static MPI_Datatype basic_type(const struct type_info *type) {

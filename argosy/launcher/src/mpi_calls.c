@@ -75,15 +75,10 @@ bool group_within(MPI_Group group, const struct comm_info *comm) {
     MPI_Group all = MPI_GROUP_NULL;
     int size = 0;
     bool within = false;
-    if (MPI_Group_size(group, &size) == MPI_SUCCESS && MPI_Comm_group(comm->host, &all) == MPI_SUCCESS) {
+    if (MPI_Comm_group(comm->host, &all) == MPI_SUCCESS) {
         struct scratch scratch = {NULL};
-        int *ranks = scratch_take(&scratch, (uint64_t)size * sizeof *ranks);
-        int *places = scratch_take(&scratch, (uint64_t)size * sizeof *places);
-        within = ranks != NULL && places != NULL;
-        for (int i = 0; within && i < size; i++) {
-            ranks[i] = i;
-        }
-        within = within && (size == 0 || MPI_Group_translate_ranks(group, size, ranks, all, places) == MPI_SUCCESS);
+        const int *places = group_places(&scratch, group, all, &size);
+        within = places != NULL;
         for (int i = 0; within && i < size; i++) {
             within = places[i] != MPI_UNDEFINED;
         }

@@ -9,8 +9,7 @@
  */
 #include "mpi_sessions.h"
 
-/* The ranks that the members of `from` have in `to`; NULL: memory is short, or MPI refuses. */
-static int *places_in(struct scratch *scratch, MPI_Group from, MPI_Group to, int *size) {
+int *group_places(struct scratch *scratch, MPI_Group from, MPI_Group to, int *size) {
     if (MPI_Group_size(from, size) != MPI_SUCCESS) {
         return NULL;
     }
@@ -22,13 +21,13 @@ static int *places_in(struct scratch *scratch, MPI_Group from, MPI_Group to, int
     for (int i = 0; i < *size; i++) {
         ranks[i] = i;
     }
-    return MPI_Group_translate_ranks(from, *size, ranks, to, places) == MPI_SUCCESS ? places : NULL;
+    return *size == 0 || MPI_Group_translate_ranks(from, *size, ranks, to, places) == MPI_SUCCESS ? places : NULL;
 }
 
 static int unite(struct scratch *scratch, MPI_Group all, MPI_Group one, MPI_Group other, MPI_Group *made) {
     int first, second, count = 0;
-    int *ones = places_in(scratch, one, all, &first), *others = places_in(scratch, other, all, &second);
-    int *known = ones == NULL || others == NULL ? NULL : places_in(scratch, other, one, &second);
+    int *ones = group_places(scratch, one, all, &first), *others = group_places(scratch, other, all, &second);
+    int *known = ones == NULL || others == NULL ? NULL : group_places(scratch, other, one, &second);
     int *taken = known == NULL ? NULL : scratch_take(scratch, ((uint64_t)first + (uint64_t)second) * sizeof *taken);
     if (taken == NULL) {
         return MPI_ERR_NO_MEM;
@@ -52,7 +51,7 @@ static int unite(struct scratch *scratch, MPI_Group all, MPI_Group one, MPI_Grou
 /* What `one` has of `other`, or has alone. */
 static int pick(struct scratch *scratch, bool shared, MPI_Group one, MPI_Group other, MPI_Group *made) {
     int size, count = 0;
-    int *places = places_in(scratch, one, other, &size);
+    int *places = group_places(scratch, one, other, &size);
     if (places == NULL) {
         return MPI_ERR_NO_MEM;
     }

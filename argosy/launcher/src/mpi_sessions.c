@@ -205,24 +205,22 @@ IMPORT(MPI_Session_get_nth_pset) {
 
 /* --- communicators from groups ------------------------------------------------------------------------------------- */
 
+static bool same_as_world(MPI_Group group) {
+    int order = MPI_UNEQUAL;
+    return world_group != MPI_GROUP_NULL && MPI_Group_compare(group, world_group, &order) == MPI_SUCCESS &&
+           order == MPI_IDENT;
+}
+
 /* Does this process belong to the group, and can the library make a communicator from it? */
 static bool group_serves(MPI_Group group) {
-    int rank = MPI_UNDEFINED, size = 0, order = MPI_UNEQUAL;
+    int rank = MPI_UNDEFINED, size = 0;
     if (MPI_Group_rank(group, &rank) != MPI_SUCCESS || rank == MPI_UNDEFINED) {
         return false;
     }
     if (!NEEDS_WORLD || mpi_world || world_made) {
         return true;
     }
-    return MPI_Group_size(group, &size) == MPI_SUCCESS &&
-           (size == 1 || (world_group != MPI_GROUP_NULL &&
-                          MPI_Group_compare(group, world_group, &order) == MPI_SUCCESS && order == MPI_IDENT));
-}
-
-static bool same_as_world(MPI_Group group) {
-    int order = MPI_UNEQUAL;
-    return world_group != MPI_GROUP_NULL && MPI_Group_compare(group, world_group, &order) == MPI_SUCCESS &&
-           order == MPI_IDENT;
+    return MPI_Group_size(group, &size) == MPI_SUCCESS && (size == 1 || same_as_world(group));
 }
 
 static wasm_trap_t *comm_made(wasmtime_val_raw_t *v, const char *here, uint32_t at, MPI_Comm made, int code) {

@@ -16,6 +16,9 @@ bool sessions_group(MPI_Group *all);
 enum groups { GROUPS_UNITE, GROUPS_SHARE, GROUPS_DIFFER };
 int groups_combine(enum groups how, MPI_Group one, MPI_Group other, MPI_Group *made);
 
+/* The ranks that the members of `from`, so many as `size` is then, have in `to`; NULL: memory is short, or MPI refuses. */
+int *group_places(struct scratch *scratch, MPI_Group from, MPI_Group to, int *size);
+
 #if HAVE_MPI_Session_init
 /* Has the session a process set of this name? The name becomes the library's own spelling. */
 bool session_has(MPI_Session session, char *name);
