@@ -157,7 +157,8 @@ static bool starts_mpi(const wasm_name_t *name) {
            name_is(name, "MPI_T_init_thread");
 }
 
-static void define_mpi(wasmtime_linker_t *linker, const struct mpi_glue *glue, const wasm_importtype_t *import, bool traced) {
+static void define_mpi(wasmtime_linker_t *linker, const struct mpi_glue *glue, const wasm_importtype_t *import,
+                       bool traced) {
     const wasm_name_t *name = wasm_importtype_name(import);
     const wasm_functype_t *type = wasm_externtype_as_functype_const(wasm_importtype_type(import));
     const struct import *have = find_import(glue, name);
@@ -212,7 +213,8 @@ const struct mpi_glue *link_imports(wasmtime_linker_t *linker, wasmtime_context_
                                     const struct options *options, const wasmtime_module_t *module) {
     wasm_importtype_vec_t imports;
     wasmtime_module_imports(module, &imports);
-    struct sources sources = {linker, context, uses_mpi(&imports) ? glue_load(options->mpi_library) : NULL, !options->wasmtime_wasi};
+    const struct mpi_glue *glue = uses_mpi(&imports) ? glue_load(options->mpi_library) : NULL;
+    struct sources sources = {linker, context, glue, !options->wasmtime_wasi};
     if (!sources.own_wasi) {
         wasmtime_error_t *error = wasmtime_linker_define_wasi(linker);
         if (error != NULL) {

@@ -148,8 +148,6 @@ static bool exchanged(const struct file_info *file, const bool before[MOST_DESCR
     return some || !S_ISREG(there.st_mode);
 }
 
-/* --- the imports --------------------------------------------------------------------------------------------------- */
-
 /* --- hints --------------------------------------------------------------------------------------------------------- */
 
 /* Those that ROMIO reads as numbers: it divides by some, and takes what is no number for 0. */
@@ -183,6 +181,8 @@ void file_hints_free(MPI_Info kept, MPI_Info given) {
         MPI_Info_free(&kept);
     }
 }
+
+/* --- the imports --------------------------------------------------------------------------------------------------- */
 
 IMPORT(MPI_File_open) {
     ENTER("MPI_File_open")
@@ -251,7 +251,14 @@ IMPORT(MPI_File_open) {
     return NULL;
 }
 
-static void free_held(struct file_info *file);
+static void free_held(struct file_info *file) {
+    while (file->held != NULL) {
+        struct held_type *next = file->held->next;
+        MPI_Type_free(&file->held->host);
+        free(file->held);
+        file->held = next;
+    }
+}
 
 IMPORT(MPI_File_close) {
     ENTER("MPI_File_close")
@@ -345,15 +352,6 @@ MPI_Datatype file_type(int32_t guest_handle, int32_t guest_type, const struct ty
         return held == NULL ? type->host : held->host;
     }
     return type->host;
-}
-
-static void free_held(struct file_info *file) {
-    while (file->held != NULL) {
-        struct held_type *next = file->held->next;
-        MPI_Type_free(&file->held->host);
-        free(file->held);
-        file->held = next;
-    }
 }
 
 /* ROMIO gives the old view up before it looks at the new one's types: a file of no view is crashed upon. */

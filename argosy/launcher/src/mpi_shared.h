@@ -4,9 +4,9 @@
 
 #include "mpi_handles.h"
 
-/* Collective over a private communicator of so many ranks, of which the caller is `rank`, with the same number of bytes (as pages_bytes gives it) on each rank: one piece
- * of memory appears in each guest, zeroed, at *address. The same answer on all ranks: 0 or an error class, after which
- * nothing is left of it. */
+/* Collective over a private communicator of so many ranks, of which the caller is `rank`, with the same number of bytes
+ * (as pages_bytes gives it) on each rank: one piece of memory appears in each guest, zeroed, at *address. The same answer
+ * on all ranks: 0 or an error class, after which nothing is left of it. */
 int32_t shared_make(MPI_Comm comm, int size, int rank, uint64_t bytes, uint32_t *address);
 
 #endif

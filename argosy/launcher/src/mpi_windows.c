@@ -3,8 +3,8 @@
  * Invariants.
  * - Every rank's size and displacement unit are exchanged when a window is made, and never change; a one-sided call is
  *   checked against those of its target before MPI sees it, since the target itself takes no part in it. They are told,
- *   and the window is made, on a communicator that the guest has no handle of: no guest answers in a launcher's place. What is attached
- *   to a dynamic window changes: see mpi_attachments.c.
+ *   and the window is made, on a communicator that the guest has no handle of: no guest answers in a launcher's place.
+ *   What is attached to a dynamic window changes: see mpi_attachments.c.
  * - The exposed memory is guest memory, which neither moves nor shrinks while the window lives. To the node's MPI every
  *   window but a dynamic one is made by MPI_Win_create over it; what the guest called is kept here, and the predefined
  *   attributes are answered from here.

@@ -4,8 +4,8 @@
 
 #include "mpi_buffers.h"
 
-/* What one rank exposes, and by which sort of call: the ABI's MPI_WIN_FLAVOR_X. `base` is, of shared memory, where its part begins in the whole; of a dynamic window, where the
- * rank's guest memory begins in its own process. */
+/* What one rank exposes, and by which sort of call: the ABI's MPI_WIN_FLAVOR_X. `base` is, of shared memory, where its
+ * part begins in the whole; of a dynamic window, where the rank's guest memory begins in its own process. */
 struct exposed {
     int64_t bytes, unit, base, flavor;
 };
