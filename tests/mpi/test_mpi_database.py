@@ -45,6 +45,7 @@ def test_the_guest_defines_what_it_does_for_itself() -> None:
     defined = set(re.findall(r"weak (MPI_\w+) = PMPI_\w+", text))
     for family in re.findall(r"^CONVERTERS\((\w+),", text, re.MULTILINE):
         defined |= {f"MPI_{family}_{way}" for way in ("c2f", "f2c", "toint", "fromint")}
+    defined |= {f"MPI_Status_{way}" for way in re.findall(r"^STATUSES\((\w+),", text, re.MULTILINE)}
     for field in re.findall(r"^FIELD\((\w+),", text, re.MULTILINE):
         defined |= {f"MPI_Status_{way}_{field}" for way in ("get", "set")}
     defined = {name for name in defined if "##" not in name}

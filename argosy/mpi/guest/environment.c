@@ -1,4 +1,4 @@
-/* What the guest knows of itself: its ABI, its arguments, the statuses of Fortran.
+/* What the guest knows of itself: its ABI, its arguments, its Fortran.
  *
  * The version is what mpi.h promises: an application that calls what the node's MPI lacks is not started, so all that it
  * can call is there. MPI_Get_library_version tells which library it is. Fortran is what f2c makes of it, whose types and
@@ -126,29 +126,4 @@ int PMPI_Info_create_env(int argc, char *argv[], MPI_Info *info) {
     }
     free(text);
     return code;
-}
-
-/* All three forms of a status are the same eight integers. */
-#pragma weak MPI_Status_c2f08 = PMPI_Status_c2f08
-int PMPI_Status_c2f08(const MPI_Status *c_status, MPI_F08_status *f08_status) {
-    memcpy(f08_status, c_status, sizeof *c_status);
-    return MPI_SUCCESS;
-}
-
-#pragma weak MPI_Status_f082c = PMPI_Status_f082c
-int PMPI_Status_f082c(const MPI_F08_status *f08_status, MPI_Status *c_status) {
-    memcpy(c_status, f08_status, sizeof *c_status);
-    return MPI_SUCCESS;
-}
-
-#pragma weak MPI_Status_f082f = PMPI_Status_f082f
-int PMPI_Status_f082f(const MPI_F08_status *f08_status, MPI_Fint *f_status) {
-    memcpy(f_status, f08_status, sizeof *f08_status);
-    return MPI_SUCCESS;
-}
-
-#pragma weak MPI_Status_f2f08 = PMPI_Status_f2f08
-int PMPI_Status_f2f08(const MPI_Fint *f_status, MPI_F08_status *f08_status) {
-    memcpy(f08_status, f_status, sizeof *f08_status);
-    return MPI_SUCCESS;
 }

@@ -1,4 +1,5 @@
-/* Handles as integers (a handle is a 32-bit value here, so each is its own integer) and the fields of a status. */
+/* Handles as integers (a handle is a 32-bit value here, so each is its own integer), the forms of a status and its
+ * fields. */
 #include <mpi.h>
 #include <string.h>
 
@@ -29,17 +30,19 @@ CONVERTERS(Session, MPI_Session)
 CONVERTERS(Type, MPI_Datatype)
 CONVERTERS(Win, MPI_Win)
 
-#pragma weak MPI_Status_c2f = PMPI_Status_c2f
-int PMPI_Status_c2f(const MPI_Status *c_status, MPI_Fint *f_status) {
-    memcpy(f_status, c_status, sizeof *c_status);
-    return MPI_SUCCESS;
-}
+/* All three forms of a status are the same eight integers. */
+#define STATUSES(name, from, to)                                                                                       \
+    _Pragma(STRING(weak MPI_Status_##name = PMPI_Status_##name)) int PMPI_Status_##name(const from *given, to *made) { \
+        memcpy(made, given, sizeof(MPI_Status));                                                                       \
+        return MPI_SUCCESS;                                                                                            \
+    }
 
-#pragma weak MPI_Status_f2c = PMPI_Status_f2c
-int PMPI_Status_f2c(const MPI_Fint *f_status, MPI_Status *c_status) {
-    memcpy(c_status, f_status, sizeof *c_status);
-    return MPI_SUCCESS;
-}
+STATUSES(c2f, MPI_Status, MPI_Fint)
+STATUSES(f2c, MPI_Fint, MPI_Status)
+STATUSES(c2f08, MPI_Status, MPI_F08_status)
+STATUSES(f082c, MPI_F08_status, MPI_Status)
+STATUSES(f082f, MPI_F08_status, MPI_Fint)
+STATUSES(f2f08, MPI_Fint, MPI_F08_status)
 
 #define FIELD(name, member)                                                                                            \
     _Pragma(STRING(weak MPI_Status_get_##name = PMPI_Status_get_##name)) int PMPI_Status_get_##name(                   \
