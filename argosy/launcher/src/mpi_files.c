@@ -176,12 +176,6 @@ MPI_Info file_hints(MPI_Info info) {
     return kept;
 }
 
-void file_hints_free(MPI_Info kept, MPI_Info given) {
-    if (kept != given && kept != MPI_INFO_NULL) {
-        MPI_Info_free(&kept);
-    }
-}
-
 /* --- the imports --------------------------------------------------------------------------------------------------- */
 
 IMPORT(MPI_File_open) {
@@ -226,7 +220,7 @@ IMPORT(MPI_File_open) {
     MPI_File made = MPI_FILE_NULL;
     MPI_Info hints = file_hints(info);
     code = MPI_File_open(file->comm, path, mode & ~MPI_MODE_DELETE_ON_CLOSE, hints, &made);
-    file_hints_free(hints, info);
+    info_free_made(hints, info);
     if (code != MPI_SUCCESS) {
         close(file->folder);
         private_free(&file->comm);

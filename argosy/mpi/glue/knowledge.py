@@ -310,9 +310,9 @@ BEFORE: Mapping[str, str] = {
     },
 }
 SETTLE: Mapping[str, str] = {
-    "MPI_File_set_view": "    file_hints_free(info, given);\n    file_view_failed(fh, code);",
-    "MPI_File_set_info": "    file_hints_free(info, given);",
-    "MPI_Comm_split_type": "    if (info != given && info != MPI_INFO_NULL) { MPI_Info_free(&info); }",
+    "MPI_File_set_view": "    info_free_made(info, given);\n    file_view_failed(fh, code);",
+    "MPI_File_set_info": "    info_free_made(info, given);",
+    "MPI_Comm_split_type": "    info_free_made(info, given);",
     **{f"MPI_File_{name}_end": "    split_set(v[0].i32, SPLIT_NONE);" for name in _SPLIT},
     **{
         f"MPI_File_{name}": f"    code = access_end(&access, code, {str(name.startswith('write')).lower()}, status);"
