@@ -137,7 +137,7 @@ def test_one_launcher_serves_two_libraries_with_the_mpi_abi(tmp_path: Path) -> N
 
 
 def test_a_launcher_is_built_again_when_its_library_changes(tmp_path: Path) -> None:
-    """With a header of its own, which stands for an upgrade: the library's own form is for that library alone."""
+    """Other bytes in the library's file stand for an upgrade: a launcher of its own form is for that library alone."""
     mpicc = library_copy(wheel("mpicc"), tmp_path / "own")
     first = build.place(mpi_library.describe(mpicc, chosen="test"))
     assert build.place(mpi_library.describe(mpicc, chosen="test")) == first

@@ -83,19 +83,22 @@ def test_a_terminated_rank_leaves_its_trace_and_says_where_it_waited(tmp_path: P
     mpi_programs.start(wasm, "mpich", ranks=4)  # so that all is compiled
     start = mpi_programs.prepared(wasm, "mpich", ranks=4, arguments=("wait",), trace=tmp_path)
     with subprocess.Popen(start.command, env=start.environment, stdout=subprocess.PIPE) as job:
-        assert job.stdout is not None
-        for _ in range(4):
-            assert job.stdout.readline() == b"waiting\n"
-        time.sleep(0.5)
-        launchers = [
-            int(path.name)
-            for path in Path("/proc").iterdir()
-            if path.name.isdigit() and str(tmp_path).encode() in _command(path) and _command(path).startswith(b"/")
-        ]
-        ranks = [pid for pid in launchers if Path(f"/proc/{pid}/exe").resolve().name == build.EXECUTABLE]
-        assert len(ranks) == 4
-        os.kill(ranks[0], signal.SIGTERM)
-        job.wait(timeout=60)
+        try:
+            assert job.stdout is not None
+            for _ in range(4):
+                assert job.stdout.readline() == b"waiting\n"
+            time.sleep(0.5)
+            launchers = [
+                int(path.name)
+                for path in Path("/proc").iterdir()
+                if path.name.isdigit() and str(tmp_path).encode() in _command(path) and _command(path).startswith(b"/")
+            ]
+            ranks = [pid for pid in launchers if Path(f"/proc/{pid}/exe").resolve().name == build.EXECUTABLE]
+            assert len(ranks) == 4
+            os.kill(ranks[0], signal.SIGTERM)
+            job.wait(timeout=60)
+        finally:
+            job.kill()  # or what fails above would wait for ranks that wait for ever
     found = trace.read(tmp_path)
     assert found and all((rank.ended, rank.in_call) == ("terminated", "MPI_Recv") for rank in found)
     assert found[0].in_call_s > 0.3

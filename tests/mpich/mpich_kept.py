@@ -26,8 +26,8 @@ class Kept:
         self._path = path
         self._lock = threading.Lock()
         self._known: dict[str, dict[str, object]] = {}
-        lines = path.read_text().split("\n") if path.exists() else []
-        if not lines:
+        lines = path.read_text().split("\n") if path.exists() else [""]
+        if lines == [""]:
             path.write_text(json.dumps({"subject": subject}) + "\n")
             return
         if json.loads(lines[0]) != {"subject": subject}:

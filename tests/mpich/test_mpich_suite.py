@@ -86,6 +86,7 @@ def test_the_same_wasm_passes_on_other_mpi_libraries(
 
 def test_outcomes_are_kept_as_they_come_and_go_on_from_there(tmp_path: Path) -> None:
     path = tmp_path / "outcomes"
+    path.touch()  # as `mktemp` makes one
     first, second = read(small_tree(tmp_path / "tree"))[:2]
     passed = Outcome(test=first, library="MPICH", native=Verdict(passed=True), wasm=Verdict(passed=True), seconds=1.5)
     Kept(path, subject="one").keep(passed)
