@@ -23,6 +23,14 @@ static int failures, rank, size;
         }                                                                                                              \
     } while (0)
 
+/* The class of what a call gives. */
+static inline int class_of(int code) {
+    int found = -1;
+    MPI_Error_class(code, &found);
+    return found;
+}
+#define GIVES(call, expected) CHECK_IS(class_of(call), expected)
+
 static inline void begin(int *argc, char ***argv) {
     MPI_Init(argc, argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);

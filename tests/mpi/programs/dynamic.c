@@ -1,13 +1,6 @@
 /* Dynamic windows: addresses of other ranks, which reach what those have attached and nothing else. */
 #include "check.h"
 
-static int class_of(int code) {
-    int class = -1;
-    MPI_Error_class(code, &class);
-    return class;
-}
-#define GIVES(call, expected) CHECK_IS(class_of(call), expected)
-
 static MPI_Aint address_of(void *where, int of) {
     MPI_Aint mine;
     MPI_Aint *all = malloc((size_t)size * sizeof *all);

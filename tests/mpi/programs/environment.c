@@ -47,6 +47,11 @@ static void statuses(void) {
     MPI_Status_f2f08(numbers, &other);
     MPI_Status_f082c(&other, &back);
     CHECK(memcmp(&status, &back, sizeof back) == 0);
+    memset(numbers, 0, sizeof numbers);
+    memset(&back, 0, sizeof back);
+    MPI_Status_c2f(&status, numbers);
+    MPI_Status_f2c(numbers, &back);
+    CHECK(numbers[MPI_F_TAG] == 4 && memcmp(&status, &back, sizeof back) == 0);
 }
 
 int main(int argc, char **argv) {

@@ -1,13 +1,6 @@
 /* Wrong arguments give the class that the standard names, and touch nothing outside the guest's memory. */
 #include "check.h"
 
-static int class_of(int code) {
-    int class = -1;
-    MPI_Error_class(code, &class);
-    return class;
-}
-#define GIVES(call, expected) CHECK_IS(class_of(call), expected)
-
 static void buffers(void) {
     static double data[16];
     int bytes = __builtin_wasm_memory_size(0) * 65536;

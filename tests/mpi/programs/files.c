@@ -2,12 +2,6 @@
  * nothing out of it, "link" one to "data". */
 #include "check.h"
 
-static int class_of(int code) {
-    int class = -1;
-    MPI_Error_class(code, &class);
-    return class;
-}
-
 static MPI_File opened(const char *name, int mode) {
     MPI_File file = MPI_FILE_NULL;
     CHECK_IS(MPI_File_open(MPI_COMM_WORLD, name, mode, MPI_INFO_NULL, &file), MPI_SUCCESS);

@@ -6,13 +6,6 @@
 
 static char *name;
 
-static int class_of(int code) {
-    int class = -1;
-    MPI_Error_class(code, &class);
-    return class;
-}
-#define GIVES(call, expected) CHECK_IS(class_of(call), expected)
-
 static const char *const odd[] = {"child", "", "two words", "line\nexecname=/bin/sh\n", "100%+", "%", "$(id)", "a=b;c"};
 enum { ODD = sizeof odd / sizeof *odd, LONG = 3000 };
 

@@ -15,12 +15,6 @@ static void comm_handler(MPI_Comm *comm, int *code, ...) {
     calls++;
 }
 
-static int class_of(int code) {
-    int class = -1;
-    MPI_Error_class(code, &class);
-    return class;
-}
-
 /* What the standard allows before there is anything of MPI: infos, and error handlers of sessions. */
 static MPI_Session open_session(MPI_Errhandler *handler, MPI_Info *info) {
     MPI_Session session = MPI_SESSION_NULL;

@@ -1,13 +1,6 @@
 /* One-sided communication, within other ranks' windows and never outside. */
 #include "check.h"
 
-static int class_of(int code) {
-    int class = -1;
-    MPI_Error_class(code, &class);
-    return class;
-}
-#define GIVES(call, expected) CHECK_IS(class_of(call), expected)
-
 int main(int argc, char **argv) {
     begin(&argc, &argv);
     static int exposed[16];
