@@ -12,7 +12,7 @@ from mpi_programs import LIBRARIES
 PROGRAMS = (
     *("sentinels.c", "datatypes.c", "requests.c", "callbacks.c"),
     *("errors.c", "collectives.c", "between.c", "windows.c", "profile.c", "quads.c", "reuse.c"),
-    *("shared.c", "dynamic.c", "environment.c"),
+    *("shared.c", "dynamic.c", "environment.c", "nulls.c"),
     *("grequests.c", "tools.c", "datarep.c", "every_type.c"),
 )
 

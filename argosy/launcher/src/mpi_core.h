@@ -120,9 +120,11 @@ MPI_Aint *aints_in(struct scratch *scratch, uint32_t address, int64_t count);   
 MPI_Count *counts_in(struct scratch *scratch, uint32_t address, int64_t count); /* guest: 8 bytes each */
 char *string_in(struct scratch *scratch, uint32_t address);
 
-/* Room for `count` elements of `bytes` each at `address`; false when outside. */
+/* Room for `count` elements of `bytes` each at `address`; false when outside. Nothing is at the address 0, which is
+ * inside: it is C's NULL. */
 static inline bool room(uint32_t address, int64_t count, uint64_t bytes) {
-    return count >= 0 && count <= UINT32_MAX && guest_span(address, (uint64_t)count * bytes) != NULL;
+    return count >= 0 && count <= UINT32_MAX && (address != 0 || count == 0) &&
+           guest_span(address, (uint64_t)count * bytes) != NULL;
 }
 
 /* Write what room() has been checked for. Guest memory never shrinks, so it is still there. */

@@ -31,9 +31,10 @@ bool errhandler_fits(int32_t guest_handle, enum errhandler_sort sort) {
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 
-/* The guest's function gets the addresses of handle and code. In C it is variadic, which on wasm is a third parameter,
- * the address of the further arguments; many codes declare theirs without. */
-static void handle_error(uint32_t function, uint32_t handle, int32_t guest_code) {
+/* The guest's function gets the addresses of handle and code, which the function that raised the error returns, and
+ * which is given here as the handler leaves it. In C it is variadic, which on wasm is a third parameter, the address of
+ * the further arguments; many codes declare theirs without. */
+static int32_t handle_error(uint32_t function, uint32_t handle, int32_t guest_code) {
     uint64_t mark = lent_mark();
     uint32_t cells = lent_take(16, "error handler");
     put32(cells, (int32_t)handle);
@@ -42,14 +43,17 @@ static void handle_error(uint32_t function, uint32_t handle, int32_t guest_code)
     wasmtime_val_raw_t values[3] = {{.i32 = (int32_t)cells}, {.i32 = (int32_t)(cells + 4)}, {.i32 = (int32_t)(cells + 8)}};
     bool variadic = guest_callable(function, "iii:");
     guest_call(function, variadic ? "iii:" : "ii:", values, variadic ? 3 : 2, "error handler");
+    int32_t left = get32(cells + 4);
     lent_release(mark);
+    return left;
 }
 
 int32_t refuse_by(int32_t handler, uint32_t object, const char *function, const char *argument, int32_t abi_class) {
     const struct errhandler_info *info = info_of(handler);
     if (info != NULL) {
-        handle_error(info->function, object, abi_class);
-    } else if (handler == ABI_MPI_ERRORS_ARE_FATAL || handler == ABI_MPI_ERRORS_ABORT) {
+        return handle_error(info->function, object, abi_class);
+    }
+    if (handler == ABI_MPI_ERRORS_ARE_FATAL || handler == ABI_MPI_ERRORS_ABORT) {
         refuse_fatally(function, argument, abi_class);
     }
     return abi_class;
@@ -101,7 +105,12 @@ static wasm_trap_t *error_made(wasmtime_val_raw_t *v, const char *here, MPI_Errh
     static void name##_error(struct place *place, type *object, int *code) {                                           \
         uint32_t handle = name##_predefined_out(*object);                                                              \
         struct slot *slot = handle == 0 ? slot_of_host(&name##_handles, name##_pack(*object)) : NULL;                  \
-        handle_error(place->function, slot != NULL ? slot_handle(&name##_handles, slot) : handle, error_out(*code));   \
+        int32_t given = error_out(*code);                                                                              \
+        handle = slot != NULL ? slot_handle(&name##_handles, slot) : handle;                                           \
+        int32_t left = handle_error(place->function, handle, given);                                                   \
+        if (left != given) {                                                                                           \
+            error_changed(*code, left);                                                                                \
+        }                                                                                                              \
     }                                                                                                                  \
     ALL(name##_ERROR)                                                                                                  \
     static function_type *const name##_error_functions[PLACES] = {ALL(name##_ERROR_NAMED)};

@@ -41,7 +41,24 @@ static int32_t number_of(int host_code) {
     return ABI_MPI_ERR_LASTCODE + 1 + code_count++;
 }
 
-int32_t error_out_slowly(int host_code) {
+/* The node's code that a handler of the guest's has changed, and to what. The node's library never learns: what has
+ * failed there has failed. */
+static int changed = MPI_SUCCESS;
+static int32_t changed_to;
+
+void error_changed(int host_code, int32_t guest_code) {
+    changed = host_code;
+    changed_to = guest_code;
+}
+
+/* What a function returns whose error was this: as the guest's handler left it, else `guest_code`. */
+static int32_t left_for(int host_code, int32_t guest_code) {
+    bool was_changed = changed != MPI_SUCCESS && changed == host_code;
+    changed = MPI_SUCCESS;
+    return was_changed ? changed_to : guest_code;
+}
+
+static int32_t number_out(int host_code) {
     int32_t number = class_out(host_code);
     if (number < 0) {
         number = number_of(host_code);
@@ -52,6 +69,10 @@ int32_t error_out_slowly(int host_code) {
         number = class_out(host_class);
     }
     return number < 0 ? ABI_MPI_ERR_OTHER : number;
+}
+
+int32_t error_out_slowly(int host_code) {
+    return left_for(host_code, number_out(host_code));
 }
 
 /* A class is its own, also where a library does not know that of the tool interface's. */
@@ -113,7 +134,7 @@ int32_t refuse(MPI_Comm handler_of, const char *function, const char *argument, 
         }
     }
     MPI_Comm_call_errhandler(handler_of, error_in(abi_class));
-    return abi_class;
+    return left_for(error_in(abi_class), abi_class);
 }
 
 #if HAVE_MPI_Win_call_errhandler
@@ -129,7 +150,7 @@ int32_t refuse_win(MPI_Win handler_of, const char *function, const char *argumen
         }
     }
     MPI_Win_call_errhandler(handler_of, error_in(abi_class));
-    return abi_class;
+    return left_for(error_in(abi_class), abi_class);
 }
 #endif
 
@@ -146,7 +167,7 @@ int32_t refuse_file(MPI_File handler_of, const char *function, const char *argum
         }
     }
     MPI_File_call_errhandler(handler_of, error_in(abi_class));
-    return abi_class;
+    return left_for(error_in(abi_class), abi_class);
 }
 #endif
 
@@ -163,6 +184,6 @@ int32_t refuse_session(MPI_Session handler_of, const char *function, const char 
         }
     }
     MPI_Session_call_errhandler(handler_of, error_in(abi_class));
-    return abi_class;
+    return left_for(error_in(abi_class), abi_class);
 }
 #endif

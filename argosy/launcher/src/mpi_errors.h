@@ -7,4 +7,7 @@
 enum { ERROR_CLASSES = ABI_ERROR_CLASSES };
 extern const int error_class_host[ERROR_CLASSES];
 
+/* The guest's error handler has changed the node's code to this one, which the function that raised it returns. */
+void error_changed(int host_code, int32_t guest_code);
+
 #endif

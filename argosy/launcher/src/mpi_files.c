@@ -195,6 +195,9 @@ IMPORT(MPI_File_open) {
         wrong = "fh", class = ABI_MPI_ERR_ARG;
     }
     struct file_info *file = wrong != NULL ? NULL : calloc(1, sizeof *file);
+    if (room((uint32_t)v[4].i32, 1, 4)) {
+        put32((uint32_t)v[4].i32, ABI_MPI_FILE_NULL);
+    }
     if (file == NULL) {
         v[0].i32 = refuse_file(MPI_FILE_NULL, here, wrong == NULL ? "fh" : wrong, wrong == NULL ? ABI_MPI_ERR_NO_MEM : class);
         return NULL;

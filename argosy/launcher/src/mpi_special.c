@@ -108,7 +108,9 @@ IMPORT(MPI_Intercomm_create) {
     }
     const char *wrong = NULL;
     int32_t class = ABI_MPI_ERR_RANK;
-    if (v[1].i32 < 0 || v[1].i32 >= local->size) {
+    if (!room((uint32_t)v[5].i32, 1, 4)) {
+        wrong = "newintercomm", class = ABI_MPI_ERR_ARG;
+    } else if (v[1].i32 < 0 || v[1].i32 >= local->size) {
         wrong = "local_leader";
     } else if (v[1].i32 == local->rank) { /* the peer counts at the leader alone */
         peer = comm_info_in(v[2].i32);
@@ -122,9 +124,6 @@ IMPORT(MPI_Intercomm_create) {
     }
     if (wrong == NULL && !tag_in(v[4].i32, &tag)) {
         wrong = "tag", class = ABI_MPI_ERR_TAG;
-    }
-    if (wrong == NULL && !room((uint32_t)v[5].i32, 1, 4)) {
-        wrong = "newintercomm", class = ABI_MPI_ERR_ARG;
     }
     if (wrong != NULL) {
         v[0].i32 = refuse(local->host, here, wrong, class);

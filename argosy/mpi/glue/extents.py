@@ -38,9 +38,10 @@ def target(call: Call) -> None:
         call.add(Order.RESULT, *call.refuse(unequal, "target_count", "ABI_MPI_ERR_TRUNCATE"))
     if "op" in call.index:
         origin = "gives_operand ? origin_datatype : NULL" if "result_datatype" in call.index else "origin_datatype"
-        mixed = f"!accumulable({origin if many else 'NULL'}, {kind})"
+        something = f"{count} > 0 && {kind}->size > 0"  # nothing may be of any type
+        mixed = f"{something} && !accumulable({origin if many else 'NULL'}, {kind})"
         call.add(Order.RESULT, *call.refuse(mixed, kind, "ABI_MPI_ERR_TYPE"))
-        undefined = f"!accumulates({call.value('op')}, {kind})"
+        undefined = f"{something} && !accumulates({call.value('op')}, {kind})"
         call.add(Order.RESULT, *call.refuse(undefined, "op", "ABI_MPI_ERR_OP"))
 
 

@@ -348,6 +348,9 @@ AFTER: Mapping[str, str] = {
     "MPI_Type_create_f90_real": "    type_committed(newtype_handle);",
 }
 
+# MPI_FILE_NULL has the error handler that files are opened with, and that errors of opening go to.
+OF_NULL_TOO = frozenset({"MPI_File_set_errhandler", "MPI_File_get_errhandler"})
+
 # What has an error handler: its C type here, what finds it, what refuses on its behalf, the class of a wrong one.
 FINDERS: Mapping[str, tuple[str, str, str, str]] = {
     "COMMUNICATOR": ("struct comm_info", "comm_info_in", "refuse", "ABI_MPI_ERR_COMM"),

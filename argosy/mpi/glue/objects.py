@@ -45,8 +45,8 @@ def _object(call: Call, parameter: Parameter) -> None:
     c_type, find, refuse, error = knowledge.FINDERS[parameter.kind]
     host = name if c_type.startswith("MPI_") else f"{name}->host"
     if c_type.startswith("MPI_"):
-        lines = [f"    {c_type} {name};"]
-        lines += call.refuse(f"!{find}({call.value(name)}, &{name}) || {name} == {c_type.upper()}_NULL", name, error)
+        null = "" if call.procedure.base in knowledge.OF_NULL_TOO else f" || {name} == {c_type.upper()}_NULL"
+        lines = [f"    {c_type} {name};", *call.refuse(f"!{find}({call.value(name)}, &{name}){null}", name, error)]
     else:
         lines = [f"    {c_type} *{name} = {find}({call.value(name)});"]
         lines += call.refuse(f"{name} == NULL", name, error)
@@ -98,9 +98,15 @@ def _types(call: Call, parameter: Parameter) -> None:
 
 def _handle_out(call: Call, parameter: Parameter, handle: abi.HandleClass) -> None:
     name = parameter.name
-    lines = call.refuse(f"!room({call.address(parameter)}, 1, 4)", name, "ABI_MPI_ERR_ARG")
-    call.add(Order.RESULT, *lines, f"    {handle.c_type} {name} = {handle.null};")
+    call.add(Order.HANDLE, *call.refuse(f"!room({call.address(parameter)}, 1, 4)", name, "ABI_MPI_ERR_ARG"))
+    call.add(Order.RESULT, f"    {handle.c_type} {name} = {handle.null};")
     call.passed[name] = f"&{name}"
+    # What a failed call has not made can be tested for, as after the libraries' own.
+    call.settle += [
+        "    if (UNLIKELY(code != MPI_SUCCESS)) {",
+        f"        put32({call.address(parameter)}, ABI_{handle.null});",
+        "    }",
+    ]
     if parameter.kind == "REQUEST":
         call.uses_scratch = True
         partitions = call.value("partitions") if "partitions" in call.index else "0"

@@ -31,10 +31,10 @@ int PMPI_Type_lb(MPI_Datatype datatype, MPI_Aint *displacement) {
 
 #pragma weak MPI_Type_ub = PMPI_Type_ub
 int PMPI_Type_ub(MPI_Datatype datatype, MPI_Aint *displacement) {
-    MPI_Aint lower, extent;
-    int code = PMPI_Type_get_extent(datatype, &lower, &extent);
+    MPI_Aint extent;
+    int code = PMPI_Type_get_extent(datatype, displacement, &extent);
     if (code == MPI_SUCCESS) {
-        *displacement = lower + extent;
+        *displacement += extent;
     }
     return code;
 }
