@@ -209,6 +209,7 @@ void request_forget(int32_t guest); /* drop the handle, not the memory: the requ
 void request_started(int32_t guest);
 void request_finish(void); /* give collectives that are pending a last chance: Open MPI's MPI_Finalize crashes otherwise */
 void request_rested(int32_t guest); /* a call has completed it */
+bool request_settles(struct slot *slot); /* is one that restarts idle, or can it be made so at once? */
 /* A request reads or writes this file. Libraries look into the file until it has completed: no file is closed before. */
 void request_of_file(int32_t guest, int32_t file);
 bool requests_of_file(int32_t file);      /* are there some that the guest has to complete? */
