@@ -63,6 +63,12 @@ static inline void *tool_object_address(struct tool_object *object) {
 int32_t cvar_scope_out(int32_t index, int scope);
 int32_t pvar_readonly_out(int32_t index, int readonly);
 
+#if HAVE_MPI_T_event_handle_alloc
+/* A handle for an event that happens now, of this number; 0 when memory is short. */
+uint32_t tool_instance_out(MPI_T_event_instance host, int32_t event);
+void tool_instance_drop(uint32_t handle);
+#endif
+
 /* End what the guest left open when it finalizes the interface; false while one of its event functions runs. */
 bool tool_events_close(void);
 
