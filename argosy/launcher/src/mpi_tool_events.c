@@ -156,9 +156,8 @@ static void bury(void) {
     while (running == 0 && dead != NULL) {
         struct registration *one = dead;
         dead = one->next_dead;
-        if (!tool_object_lives(&one->object) ||
-            MPI_T_event_handle_free(one->host, one, registration_freed) != MPI_SUCCESS) {
-            continue; /* the library keeps it, and so do we */
+        if (tool_object_lives(&one->object)) { /* else, or where MPI fails, the library keeps it, and so do we */
+            MPI_T_event_handle_free(one->host, one, registration_freed);
         }
     }
 }
