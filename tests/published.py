@@ -13,7 +13,7 @@ from argosy.model.reference import Reference
 from argosy.model.wasm_signature import Encoding
 from argosy.oci.open import open_registry
 from argosy.oci.registry import Registry
-from argosy.pipeline.publish import Published, publish
+from argosy.pipeline.publish import Published, Terms, publish
 from argosy.sign.keys import PrivateKey
 from argosy.sign.trust import Trust, load_trust, write_policy
 
@@ -80,9 +80,8 @@ class Yard:
             built / f"{name}.wasm",
             Reference.parse(reference),
             self.key,
-            recipe=recipes.load(self.folder / "recipes" / name),
+            Terms(recipe=recipes.load(self.folder / "recipes" / name), embed=embed),
             lock=built / "lock.json",
-            embed=embed,
         )
 
     def trust(self) -> Trust:

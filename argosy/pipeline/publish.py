@@ -103,30 +103,17 @@ def publish(
     wasm: Path,
     reference: Reference,
     key: PrivateKey | None,
+    terms: Terms | None = None,
     *,
-    recipe: Recipe | None = None,
     lock: Path | None = None,
-    repository: str | None = None,
-    provenance: bool = True,
-    builder: str | None = None,
-    embed: Encoding | None = None,
-    compatible: bool = False,
 ) -> Published:
     """Push the program at `wasm` to `reference` and sign it with `key`; what is there already is not sent again.
 
-    With the key None it is not signed. Where the tag named something else before, it is signed anew, so that readers
-    see the newer of two by the time of the signatures. The tag is set when all else is there: a publication that breaks
-    off leaves it as it was. See `Terms` for the rest.
+    With the key None it is not signed; `lock` is that of its build. Where the tag named something else before, it is
+    signed anew, so that readers see the newer of two by the time of the signatures. The tag is set when all else is
+    there: a publication that breaks off leaves it as it was.
     """
-    terms = Terms(
-        recipe=recipe,
-        repository=repository,
-        provenance=provenance,
-        builder=builder,
-        embed=embed,
-        compatible=compatible,
-    )
-    return publish_variants([(wasm, lock)], reference, key, terms)
+    return publish_variants([(wasm, lock)], reference, key, terms or Terms())
 
 
 def publish_variants(

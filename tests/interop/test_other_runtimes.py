@@ -72,7 +72,7 @@ def test_four_requests_by_hand_are_a_pull(open_server: RegistryServer, tmp_path:
 
 def test_a_compatible_image_is_one_to_skopeo_and_holds_the_module(open_server: RegistryServer, tmp_path: Path) -> None:
     wasm = guest(tmp_path / "built")
-    publish(wasm, Reference.parse(f"{open_server.host}/plain/image:1.0"), None, compatible=True)
+    publish(wasm, Reference.parse(f"{open_server.host}/plain/image:1.0"), None, Terms(compatible=True))
     skopeo = program("skopeo", "apt-get install skopeo")
     source = f"docker://{open_server.host}/plain/image:1.0"
     told = subprocess.run(

@@ -16,7 +16,7 @@ from argosy.model.digest import Digest
 from argosy.model.reference import Reference
 from argosy.oci.open import open_registry
 from argosy.oci.pull import pull_verified
-from argosy.pipeline.publish import publish
+from argosy.pipeline.publish import Terms, publish
 from argosy.pipeline.rebuild import plan, rebuild
 
 
@@ -37,7 +37,7 @@ def put(own: Yard, reference: Reference, *, compatible: bool) -> Digest:
     built = own.folder / "build/alone"
     recipe = recipes.load(own.folder / "recipes/alone")
     lock = built / "lock.json"
-    done = publish(built / "alone.wasm", reference, own.key, recipe=recipe, lock=lock, compatible=compatible)
+    done = publish(built / "alone.wasm", reference, own.key, Terms(recipe=recipe, compatible=compatible), lock=lock)
     return done.wasm
 
 

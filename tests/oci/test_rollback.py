@@ -21,6 +21,7 @@ from argosy.oci.pull import UntrustedError, check, pull_verified
 from argosy.oci.push import push
 from argosy.oci.signatures import add_signature
 from argosy.sign import cosign
+from argosy.sign.cosign import SignatureEntry
 from argosy.sign.tag_record import TagRecord
 from argosy.sign.trust import load_trust
 
@@ -46,7 +47,11 @@ def release(port: Harbour, folder: Path, version: str, *, signed_at: int | None,
 
 
 def sign(port: Harbour, digest: Digest, signed_at: int) -> None:
-    entry = cosign.sign(port.key, identity="layout/argo", digest=digest, signed_at=signed_at)
+    store(port, digest, cosign.sign(port.key, identity="layout/argo", digest=digest, signed_at=signed_at))
+
+
+def store(port: Harbour, digest: Digest, entry: SignatureEntry) -> None:
+    """Put it in the place of all signatures that are there."""
     made = cosign.append(None, entry)
     manifest = Manifest.parse(made.manifest)
     port.registry.put_blob(manifest.config, made.config, lambda amount: None)
@@ -89,11 +94,7 @@ def test_a_registry_that_leaves_the_times_out_gains_nothing(port: Harbour, tmp_p
     pull(port, tmp_path)
     other = release(port, tmp_path / "other", "1.1", signed_at=None)
     payload = cosign.sign(port.key, identity="layout/argo", digest=other).payload.replace(b'"timestamp"', b'"time"')
-    made = cosign.append(None, cosign.simple(payload, port.key.sign(payload)))
-    manifest = Manifest.parse(made.manifest)
-    port.registry.put_blob(manifest.config, made.config, lambda amount: None)
-    port.registry.put_blob(manifest.layers[0], made.payloads[0], lambda amount: None)
-    port.registry.put_manifest(made.manifest, MANIFEST, cosign.signature_tag(other))
+    store(port, other, cosign.simple(payload, port.key.sign(payload)))
     with pytest.raises(UntrustedError, match="do not say when they were made"):
         pull(port, tmp_path)
 

@@ -21,7 +21,7 @@ def publish_own(env, name, program, registry=""):
     def push(target, source, env):
         from argosy.build.describe import describe
         from argosy.pipeline.own_program import recorded
-        from argosy.pipeline.publish import artifact_reference, publish
+        from argosy.pipeline.publish import Terms, artifact_reference, publish
 
         path = Path(wasm.get_abspath())
         said = describe(path)
@@ -32,10 +32,8 @@ def publish_own(env, name, program, registry=""):
             path,
             reference,
             _key(env),
-            recipe=known.recipe if known else None,
+            Terms(recipe=known.recipe if known else None, builder=env["BUILDER"] or None, embed=_encoding(env)),
             lock=known.lock if known else None,
-            builder=env["BUILDER"] or None,
-            embed=_encoding(env),
         )
         _say(reference, done)
 
@@ -67,7 +65,7 @@ def place(env):
 
 def publish_program(env, recipe, program, place):
     """Sign and push one program to `place`; gives its reference."""
-    from argosy.pipeline.publish import artifact_name, artifact_reference, publish
+    from argosy.pipeline.publish import Terms, artifact_name, artifact_reference, publish
 
     folder = env["ARGOSY_BUILD"] / recipe.name
     name = artifact_name(recipe, program)
@@ -76,11 +74,13 @@ def publish_program(env, recipe, program, place):
         folder / f"{program}.wasm",
         reference,
         _key(env),
-        recipe=recipe,
+        Terms(
+            recipe=recipe,
+            repository=f"layout/{name}" if reference.layout else None,
+            builder=env["BUILDER"] or None,
+            embed=_encoding(env),
+        ),
         lock=folder / "lock.json",
-        repository=f"layout/{name}" if reference.layout else None,
-        builder=env["BUILDER"] or None,
-        embed=_encoding(env),
     )
     _say(reference, done)
     return reference
