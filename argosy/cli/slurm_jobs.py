@@ -86,6 +86,8 @@ def _add_start_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _submit(options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
     from argosy.model.reference import Reference
     from argosy.site import hook_script, slurm_job
     from argosy.site.slurm_script import Batch, rank_options
@@ -98,7 +100,9 @@ def _submit(options: argparse.Namespace) -> int:
             f"{reference} is an archive", advice="argosy copy it into a folder, oci:FOLDER, that nodes reach"
         )
     if reference.layout is not None:
-        reference = Reference.parse(options.reference.replace(reference.name, f"oci:{reference.layout.absolute()}", 1))
+        reference = replace(reference, repository=str(reference.layout.absolute()))
+        if Reference.parse(str(reference)) != reference:
+            raise UsageError(f"a reference cannot name {reference.repository}", advice="use a path without colons")
     chosen_grants(options)  # what was written wrongly is told now, not when the job starts
     given = (
         ("job-name", options.job_name or _name(reference)),

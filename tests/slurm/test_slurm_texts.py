@@ -145,6 +145,19 @@ def test_what_sbatch_would_read_otherwise_is_refused(value: str) -> None:
         Batch(options=(), words=(f"-J{value}",), command=("true",)).text()
 
 
+def test_a_folder_is_named_by_its_whole_path_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("plain", "a:b"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "plain")
+    assert main(["slurm", "submit", "oci:layout:layout"]) == 0
+    assert f"argosy=oci:{tmp_path}/plain/layout:layout" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path / "a:b")
+    assert main(["slurm", "submit", "oci:layout:layout"]) == 2
+    assert f"cannot name {tmp_path}/a:b/layout" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
