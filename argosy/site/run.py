@@ -26,7 +26,7 @@ from argosy.site.aot_cache import Entry
 
 # Set by process managers in each rank that they start: MPICH and Slurm's PMI-2, PMIx, Open MPI's.
 _RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
-# What the ranks of a job sign the names of their ports with (argosy/launcher/src/mpi_processes.c): 16 bytes in hex.
+# What the ranks of a job sign the names of their ports with (argosy/launcher/src/mpi_ports.c): 16 bytes in hex.
 JOB_KEY = "ARGOSY_JOB_KEY"
 MOST_SPAWNED = 1_000_000  # the launcher's own limit
 _ALLOCATION_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
