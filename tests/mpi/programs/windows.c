@@ -73,7 +73,7 @@ int main(int argc, char **argv) {
     GIVES(MPI_Get_accumulate(much, 1, MPI_LONG_DOUBLE_INT, much + 16, 1, MPI_LONG_DOUBLE_INT, 3 % size, 0, 0,
                              MPI_LONG_DOUBLE_INT, MPI_REPLACE, win),
           MPI_ERR_TRUNCATE);
-    GIVES(MPI_Get_accumulate(much, 1, MPI_LONG_DOUBLE_INT, much + 64, 1, MPI_LONG_DOUBLE_INT, to, 0, 1,
+    GIVES(MPI_Get_accumulate(much, 1, MPI_LONG_DOUBLE_INT, much + 64, 1, MPI_LONG_DOUBLE_INT, MPI_PROC_NULL, 0, 1,
                              MPI_LONG_DOUBLE_INT, MPI_REPLACE, win),
           MPI_ERR_TYPE);
     GIVES(MPI_Accumulate(much, 1, alike, to, 0, 2, MPI_FLOAT, MPI_SUM, win), MPI_ERR_TYPE);
