@@ -42,10 +42,12 @@ def wasm(test: ListedTest, module: Path, mpi: MpiLibrary, limit: int) -> Verdict
         shutil.copyfile(module, Path(scratch, test.program.name))
         try:
             entry = precompile(module, Digest.of(module.read_bytes()), "fast")
+            # What a native program has: its folder, a /tmp, other processes of its own and other jobs.
             grants = run.Grants(
-                folders=(run.GrantedFolder(host=Path(scratch), guest="."),),
+                folders=tuple(run.GrantedFolder(host=Path(scratch), guest=guest) for guest in (".", "/tmp")),
                 environment=test.environment,
                 spawn=_MOST_SPAWNED,
+                connect=True,
             )
             start = run.prepare(
                 entry, name=f"./{test.program.name}", arguments=test.arguments, ranks=test.ranks, grants=grants
