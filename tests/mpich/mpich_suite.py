@@ -84,9 +84,10 @@ def choose(
 class Suite:
     """Both sides for one MPI library, which $ARGOSY_MPICC must name while tests run."""
 
-    def __init__(self, mpi: MpiLibrary, *, limit: int) -> None:
+    def __init__(self, mpi: MpiLibrary, *, limit: int, spare: bool = False) -> None:
         self._mpi = mpi
         self._limit = limit
+        self._spare = spare
         self._tree = mpich_sources.tree()
         self._native = Native(mpi)
         self._wasm = Wasm()
@@ -126,6 +127,9 @@ class Suite:
         if reason or built is None:
             return Outcome(test=test, library=self.library, inapplicable=reason)
         native = self._natively(test)
+        if self._spare and not native.passed:
+            left_out = Verdict(passed=False, reason="not run: it fails natively")
+            return Outcome(test=test, library=self.library, native=native, wasm=left_out)
         begin = time.monotonic()
         wasm = self.in_wasm(test)
         seconds = round(time.monotonic() - begin, 1)
@@ -177,6 +181,7 @@ def main() -> int:
     parser.add_argument("--most-ranks", type=int, default=1000, metavar="N", help="leave out tests of more ranks")
     parser.add_argument("--listed", action="store_true", help="leave out tests of datatypes drawn at random")
     parser.add_argument("--limit", type=int, default=180, metavar="SECONDS", help="no test may take longer")
+    parser.add_argument("--spare", action="store_true", help="do not run in wasm what fails natively")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="write outcomes down there, and go on from them")
     parser.add_argument("--json", action="store_true", help="every outcome as JSON instead of the table")
     arguments = parser.parse_args()
@@ -186,7 +191,7 @@ def main() -> int:
             os.environ["ARGOSY_MPICC"] = arguments.library
         mpi = mpi_library.find()
         os.environ["ARGOSY_MPICC"] = str(mpi.mpicc)
-        suite = Suite(mpi, limit=arguments.limit)
+        suite = Suite(mpi, limit=arguments.limit, spare=arguments.spare)
         names = subset() if arguments.subset else []
         known = [
             test
