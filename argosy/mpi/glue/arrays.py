@@ -23,9 +23,9 @@ def status(call: Call, parameter: Parameter) -> None:
             "    }",
         ]
         call.add(Order.RESULT, *lines)
-        call.after += [f"    if ({at} != 0) {{", f"        status_out({at}, {name}, false);", "    }"]
-        call.passed[name] = name
         # A failed receive also leaves its status: MPI_ERR_TRUNCATE says whose message it was.
+        call.settle += [f"    if ({at} != 0) {{", f"        status_out({at}, {name}, false);", "    }"]
+        call.passed[name] = name
     else:
         lines = [*call.refuse(f"{at} == 0 || !{inside}", name, "ABI_MPI_ERR_ARG"), f"    MPI_Status {name};"]
         call.add(Order.ARRAY, *lines, f"    status_in({at}, &{name});")

@@ -59,6 +59,16 @@ static void what_is_left(void) {
     memset(&comm, 0x55, sizeof comm);
     CHECK(MPI_Cart_create(MPI_COMM_WORLD, 2, (int[]){size, size + 1}, (int[]){0, 0}, 0, &comm) != MPI_SUCCESS);
     CHECK(comm == MPI_COMM_NULL);
+
+    /* Whose message it was that had no room. */
+    int given[4] = {0}, got[2];
+    MPI_Request request;
+    MPI_Status status;
+    memset(&status, 0x55, sizeof status);
+    MPI_Isend(given, 4, MPI_INT, 0, 7, MPI_COMM_SELF, &request);
+    GIVES(MPI_Recv(got, 2, MPI_INT, MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_SELF, &status), MPI_ERR_TRUNCATE);
+    CHECK(status.MPI_SOURCE == 0 && status.MPI_TAG == 7);
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
 }
 
 static int heard;
