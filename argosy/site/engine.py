@@ -34,7 +34,7 @@ GUARD_ADDRESSES = 5 * GIB
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One call `wasmtime_config_<name>_set(config, value)`.
+    """One call `wasmtime_config_<name>_set(config, value)`, or for a `flag` of Cranelift's, of the function for all.
 
     `exact` is the value for exact numerics if it differs, `check` the one for code that checks its bounds.
     """
@@ -43,6 +43,7 @@ class Setting:
     value: bool | int
     exact: bool | int | None = None
     check: bool | int | None = None
+    flag: bool = False
 
     def of(self, numerics: Numerics, bounds: Bounds) -> bool | int:
         """The value that these numerics and bounds ask for."""
@@ -64,6 +65,8 @@ SETTINGS = (
     Setting(name="memory_may_move", value=False),
     # Pages that are first written when they are; wasmtime does that for the memory that it has made itself.
     Setting(name="memory_init_cow", value=True, check=False),
+    # A process runs one guest: what it may guess at by speculation is its own, with guard pages as with checks.
+    Setting(name="enable_heap_access_spectre_mitigation", value=True, check=False, flag=True),
     # Nothing of the component model is used.
     Setting(name="wasm_component_model", value=False),
 )
@@ -114,7 +117,11 @@ def config(numerics: Numerics, target: Target | None = None, bounds: Bounds = "g
 
     made = wasmtime.Config()
     for setting in SETTINGS:
-        getattr(_ffi, f"wasmtime_config_{setting.name}_set")(made.ptr(), setting.of(numerics, bounds))
+        value = setting.of(numerics, bounds)
+        if setting.flag:
+            made.cranelift_flag_set(setting.name, str(value).lower())
+        else:
+            getattr(_ffi, f"wasmtime_config_{setting.name}_set")(made.ptr(), value)
     if target is not None:
         made.target = target.triple  # what is found on this machine then counts no more
         for feature in sorted(target.features):
@@ -143,8 +150,13 @@ def c_settings() -> str:
     ]
     for setting in SETTINGS:
         guard, check = (_c_value(setting.of("fast", bounds)) for bounds in BOUNDS)
+        if setting.flag:
+            call = f'wasmtime_config_cranelift_flag_set(config, "{setting.name}", '
+            guard, check = f'"{guard}"', f'"{check}"'
+        else:
+            call = f"wasmtime_config_{setting.name}_set(config, "
         value = guard if guard == check else f"checked ? {check} : {guard}"
-        lines.append(f"    wasmtime_config_{setting.name}_set(config, {value});")
+        lines.append(f"    {call}{value});")
     return "\n".join([*lines, "}", ""])
 
 

@@ -189,6 +189,7 @@ void wasmtime_config_wasm_gc_set(wasm_config_t *config, bool on);
 void wasmtime_config_parallel_compilation_set(wasm_config_t *config, bool on);
 void wasmtime_config_cranelift_nan_canonicalization_set(wasm_config_t *config, bool on);
 void wasmtime_config_cranelift_opt_level_set(wasm_config_t *config, uint8_t level);
+void wasmtime_config_cranelift_flag_set(wasm_config_t *config, const char *name, const char *value);
 void wasmtime_config_memory_may_move_set(wasm_config_t *config, bool on);
 void wasmtime_config_memory_reservation_set(wasm_config_t *config, uint64_t bytes);
 void wasmtime_config_memory_guard_size_set(wasm_config_t *config, uint64_t bytes);
