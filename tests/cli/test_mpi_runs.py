@@ -18,9 +18,9 @@ from argosy.launcher import mpi_library
 RANKS = guests.module("""
   (func (export "_start")
     (drop (call $MPI_Init (i32.const 0) (i32.const 0)))
-    (drop (call $MPI_Comm_rank (i32.const 257) (i32.const 0)))
+    (drop (call $MPI_Comm_rank (i32.const 257) (i32.const 8)))
     (drop (call $MPI_Comm_size (i32.const 257) (i32.const 4)))
-    (call $digit (i32.add (i32.load (i32.const 0)) (i32.mul (i32.load (i32.const 4)) (i32.const 2))))
+    (call $digit (i32.add (i32.load (i32.const 8)) (i32.mul (i32.load (i32.const 4)) (i32.const 2))))
     (drop (call $MPI_Finalize )))
 """)
 ARGOSY = (sys.executable, "-m", "argosy.cli")

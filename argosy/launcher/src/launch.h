@@ -19,7 +19,8 @@ wasm_engine_t *engine_make(bool checked, int64_t memory);
 /* Whether this process may have as many addresses as guard pages take. */
 bool engine_has_addresses(void);
 
-/* Let the memories of the engine to be be reserved as large as there are addresses for, and at most `memory` bytes. */
+/* Memories of the engine that `config` will make are reserved as large as there are addresses for, and at most `memory`
+ * bytes. */
 void room_set(wasm_config_t *config, int64_t memory);
 
 /* The bytes to which the guest's memory can grow. */

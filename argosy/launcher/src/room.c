@@ -1,10 +1,8 @@
 /* The memory of a guest whose code checks its bounds: reserved once, where it stays, as large as the node has addresses
  * for. The guard behind it is for what wasmtime's code does not compare: offsets within an object. */
-#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>

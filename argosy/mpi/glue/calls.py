@@ -78,7 +78,7 @@ def _conditions(call: Call) -> None:
         if (base, parameter.name) in knowledge.PASSED:
             call.passed[parameter.name] = call.filled(knowledge.PASSED[base, parameter.name])
     if base in knowledge.SETTLE:
-        call.settle.append(knowledge.SETTLE[base])
+        call.settle.insert(0, knowledge.SETTLE[base])  # it may change what the results are
     if base in knowledge.AFTER:
         call.after.append(call.filled(knowledge.AFTER[base]))
 
