@@ -135,3 +135,14 @@ def test_units_run_prefetch_by_the_words_that_were_given(desk: Desk) -> None:
         environment = {**os.environ, "XDG_RUNTIME_DIR": str(desk.home / "runtime")}
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_prolog_prepares_for_the_bounds_that_it_was_written_for(desk: Desk) -> None:
+    policy = desk.home / "settings/argosy/policy.toml"
+    desk.done("slurm", "prolog", "--write", "prolog", "--bounds", "check", "--cache", "site", "--policy", policy)
+    job = {"SLURM_JOB_ID": "1", "SLURM_JOB_UID": str(os.getuid()), "SLURM_JOB_COMMENT": f"argosy={tiny(desk)}"}
+    subprocess.run([desk.home / "prolog"], env={**desk.environment, **job}, check=True, timeout=300)
+    (made,) = json.loads(desk.done("cache", "ls", "--json", ARGOSY_CACHE=str(desk.home / "site")))["entries"]
+    assert made["bounds"] == "check"
+    refused = desk.argosy("slurm", "prolog", "--bounds", "chek")
+    assert refused.returncode == 2 and "did you mean 'check'" in refused.stderr
