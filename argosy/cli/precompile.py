@@ -21,7 +21,7 @@ examples:
   argosy precompile --for rpi4 --for rpi5 REF           on any 64-bit Arm: for a Raspberry Pi 4, and for a 5
   argosy precompile --for node7.cpuinfo REF             for the machine whose /proc/cpuinfo that is
   argosy precompile --json oci:layout:hpcc | jq -r .path
-  argosy precompile --bounds check REF                  for jobs whose addresses are limited (ulimit -v): a bit slower
+  argosy precompile --bounds check REF                  for jobs whose addresses are limited (ulimit -v); slower
   argosy precompile --launcher REF                      and build what starts its ranks, against this node's MPI
   argosy precompile --unsigned build/hpcc/hpcc.wasm     your own build, not verified
 

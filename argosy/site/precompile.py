@@ -20,10 +20,9 @@ def precompile(
     """The native code of the module at `wasm`, whose bytes must have `digest`, from the cache or compiled now.
 
     `target` None is this machine's own CPU, with all that it has; `bounds` None what this process's limit of addresses
-    leaves room for. Raises ArgosyError when the bytes are others, when
-    they are no valid wasm under these numerics, when this machine cannot compile for `target`, or when the cache cannot
-    be written; UsageError for unknown numerics. Where it compiled although there is code for other CPUs in the cache,
-    `refused` says what this target lacks for that.
+    leaves room for. Raises ArgosyError when the bytes are others, when they are no valid wasm under these numerics,
+    when this machine cannot compile for `target`, or when the cache cannot be written; UsageError for unknown numerics.
+    Where it compiled although there is code for other CPUs in the cache, `refused` says what this target lacks for it.
     """
     kind = engine.parse_numerics(numerics)
     host = cpu.host()
@@ -49,9 +48,11 @@ def for_this_cpu(wasm: Path, digest: Digest, numerics: str, bounds: Bounds | Non
     kind = engine.parse_numerics(numerics)
     bounds = bounds or engine.bounds_here()
     host = cpu.host()
-    prepared = (target for target in aot_cache.targets(digest, kind, bounds) if not host.missing_for(target))
-    for target in (host, *prepared):
-        if entry := aot_cache.entry(Key(wasm=digest, numerics=kind, target=target, bounds=bounds)):
+    own = Key(wasm=digest, numerics=kind, target=host, bounds=bounds)
+    if entry := aot_cache.entry(own):
+        return entry
+    for target in aot_cache.targets(digest, kind, bounds):
+        if not host.missing_for(target) and (entry := aot_cache.entry(dataclasses.replace(own, target=target))):
             return entry
     return precompile(wasm, digest, numerics, bounds=bounds)
 

@@ -84,6 +84,13 @@ def test_it_runs_where_guard_pages_have_no_room(launcher: Path, tmp_path: Path) 
     assert either.stdout == "here\n", either.stderr
 
 
+def test_what_is_wrong_with_a_file_is_said_once(launcher: Path, tmp_path: Path) -> None:
+    code = guests.code(tmp_path, guests.say("here\n"))
+    code.write_bytes(code.read_bytes()[:4000])
+    done = guests.start([launcher, code])
+    assert done.returncode == 126 and done.stderr.count("Caused by") == 1, done.stderr
+
+
 def test_it_runs_without_a_limit_too(launcher: Path, tmp_path: Path) -> None:
     assert guests.start([launcher, guests.code(tmp_path, guests.say("here\n"), bounds="check")]).stdout == "here\n"
 

@@ -31,6 +31,8 @@ STRUCTURES = (
     "wasmtime_anyref",
     "wasmtime_val",
     "wasmtime_val_raw",
+    "wasmtime_linear_memory",
+    "wasmtime_memory_creator",
 )
 SIZES = {"bool": 1, "uint8_t": 1, "wasm_valkind_t": 1, "wasm_externkind_t": 1, "uint32_t": 4, "int": 4}
 SIZES |= {"size_t": 8, "uint64_t": 8, "int64_t": 8}

@@ -102,6 +102,18 @@ def test_outcomes_are_kept_as_they_come_and_go_on_from_there(tmp_path: Path) -> 
         Kept(path, subject="other")
 
 
+def test_what_fails_natively_is_spared_where_that_is_asked(
+    suite: mpich_suite.Suite, by_name: dict[str, ListedTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = []
+    monkeypatch.setattr(suite, "_natively", lambda _: Verdict(passed=False, reason="too slow"))
+    monkeypatch.setattr(suite, "in_wasm", lambda test: ran.append(test) or Verdict(passed=True))
+    for spare, runs in ((True, 0), (False, 1)):
+        monkeypatch.setattr(suite, "_spare", spare)
+        assert not suite.outcome(by_name[SUBSET[0]]).counts
+        assert len(ran) == runs
+
+
 def test_only_what_passes_natively_fails_in_wasm_and_is_not_explained_counts_against_the_subset() -> None:
     def outcome(program: str, library: str, native: bool, wasm: bool) -> Outcome:
         test = ListedTest(program=Program(folder="init", name=program, sources=()), ranks=1, environment={})

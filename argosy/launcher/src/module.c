@@ -68,11 +68,16 @@ static int open_trusted(const char *path) {
     return file;
 }
 
-static void tell(FILE *reasons, const char *before, wasmtime_error_t *error) {
+/* Write why a file does not load, unless that has been `told` of it already; takes the error over. */
+static void tell(FILE *reasons, wasmtime_error_t *error, wasm_name_t *told) {
     wasm_name_t message;
     wasmtime_error_message(error, &message);
-    fprintf(reasons, "%s%.*s", before, (int)message.size, message.data);
-    wasm_byte_vec_delete(&message);
+    if (message.size != told->size || memcmp(message.data, told->data, told->size) != 0) {
+        const char *before = told->size > 0 ? "; nor as code that checks its bounds: " : "";
+        fprintf(reasons, "%s%.*s", before, (int)message.size, message.data);
+    }
+    wasm_byte_vec_delete(told);
+    *told = message;
     wasmtime_error_delete(error);
 }
 
@@ -81,6 +86,7 @@ static wasmtime_module_t *load(int file, const struct options *options, wasm_eng
     static wasm_engine_t *engines[2]; /* by whether code checks its bounds; made when first wanted */
     char name[64];
     wasmtime_module_t *module = NULL;
+    wasm_name_t told = {0};
     snprintf(name, sizeof name, "/proc/self/fd/%d", file);
     bool guarded = engine_has_addresses();
     for (int checked = guarded ? 0 : 1; checked <= 1; checked++) {
@@ -90,15 +96,16 @@ static wasmtime_module_t *load(int file, const struct options *options, wasm_eng
         wasmtime_error_t *error = wasmtime_module_deserialize_file(engines[checked], name, &module);
         if (error == NULL) {
             *engine = engines[checked];
-            return module;
+            break;
         }
-        tell(reasons, checked && guarded ? "; nor as code that checks its bounds: " : "", error);
+        tell(reasons, error, &told);
     }
-    if (!guarded) {
+    wasm_byte_vec_delete(&told);
+    if (module == NULL && !guarded) {
         fprintf(reasons, "; under this limit of addresses (ulimit -v) only code that checks its bounds can run: "
                          "argosy precompile --bounds check");
     }
-    return NULL;
+    return module;
 }
 
 /* Nodes of one job may have other CPUs, other limits, or caches of their own, so code for each kind may be named:

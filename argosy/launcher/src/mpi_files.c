@@ -194,10 +194,10 @@ IMPORT(MPI_File_open) {
     } else if (!room((uint32_t)v[4].i32, 1, 4)) {
         wrong = "fh", class = ABI_MPI_ERR_ARG;
     }
-    struct file_info *file = wrong != NULL ? NULL : calloc(1, sizeof *file);
-    if (room((uint32_t)v[4].i32, 1, 4)) {
+    if (room((uint32_t)v[4].i32, 1, 4)) { /* what is not opened can be told by its handle */
         put32((uint32_t)v[4].i32, ABI_MPI_FILE_NULL);
     }
+    struct file_info *file = wrong != NULL ? NULL : calloc(1, sizeof *file);
     if (file == NULL) {
         v[0].i32 = refuse_file(MPI_FILE_NULL, here, wrong == NULL ? "fh" : wrong, wrong == NULL ? ABI_MPI_ERR_NO_MEM : class);
         return NULL;

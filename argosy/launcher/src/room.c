@@ -73,11 +73,8 @@ static wasmtime_error_t *room_make(void *env, const wasm_memorytype_t *type, siz
                                    size_t unused, size_t guard, wasmtime_linear_memory_t *memory) {
     (void)env, (void)type, (void)unused;
     size_t most = maximum < reach ? maximum : reach;
-    if (granted > 0 && granted < most) {
-        most = granted;
-    } else if (addresses_left() < most) {
-        most = addresses_left();
-    }
+    size_t bound = granted > 0 ? granted : addresses_left();
+    most = bound < most ? bound : most;
     size_t capacity = whole_pages(most > minimum ? most : minimum);
     struct room *room = calloc(1, sizeof *room);
     if (room == NULL) {
