@@ -6,6 +6,7 @@ programs by the guest's MPI library too. What could not be compiled is kept as w
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import shutil
@@ -183,6 +184,23 @@ class Native(_Compiler):
             return [self._mpi.mpicc]
         wrapper = self._mpi.mpicc.with_name(self._mpi.mpicc.name.replace("mpicc", "mpicxx"))
         return [shutil.which(wrapper) or self._mpi.mpicc]
+
+
+@functools.cache
+def yielding(mpi: MpiLibrary) -> Path:
+    """The shared object of yielding.c, to be loaded before this library."""
+    source = Path(__file__).with_name("yielding.c")
+    target = cache_root() / "mpich-tests" / f"yielding-{_short(sha256_of(source), mpi.identity)}.so"
+    with lock(target.with_suffix(".lock")):
+        if not target.exists():
+            work = target.with_suffix(".new")
+            # Of the MPI library's compiler wrapper nothing is wanted but its compiler.
+            process.check(
+                [mpi.mpicc, "-O2", "-Wl,--as-needed", "-shared", "-fPIC", source, "-o", work],
+                purpose="compile yielding.c",
+            )
+            work.rename(target)
+    return target
 
 
 def _short(*texts: str) -> str:

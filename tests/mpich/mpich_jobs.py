@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mpich_builds import yielding
 from mpich_lists import ListedTest
 
 from argosy import process
@@ -72,7 +73,7 @@ def _judged(
     test: ListedTest, command: Sequence[str], environment: Mapping[str, str], folder: Path, mpi: MpiLibrary, limit: int
 ) -> Verdict:
     seconds = min(test.seconds, limit)
-    variables = {**environment, **test.environment, **_allowances(mpi), "MPIEXEC_TIMEOUT": str(seconds)}
+    variables = {**environment, **test.environment, **allowances(mpi), "MPIEXEC_TIMEOUT": str(seconds)}
     try:
         done = process.run(command, folder=folder, environment=variables, timeout_seconds=seconds + _GRACE_SECONDS)
     except process.CancelledError:
@@ -82,10 +83,10 @@ def _judged(
     return judge(test.result, done.status, done.output)
 
 
-def _allowances(mpi: MpiLibrary) -> dict[str, str]:
-    """What Open MPI must be told before it runs as root, or more ranks than cores."""
+def allowances(mpi: MpiLibrary) -> dict[str, str]:
+    """What lets the library run more ranks than this machine has cores, and Open MPI run as root."""
     if mpi.kind != "Open MPI":
-        return {}
+        return {"LD_PRELOAD": str(yielding(mpi))}
     return {
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",

@@ -87,6 +87,7 @@ class Suite:
     def __init__(self, mpi: MpiLibrary, *, limit: int, spare: bool = False) -> None:
         self._mpi = mpi
         self._limit = limit
+        self._allowed = " ".join(f"{name}={value}" for name, value in mpich_jobs.allowances(mpi).items())
         self._spare = spare
         self._tree = mpich_sources.tree()
         self._native = Native(mpi)
@@ -100,7 +101,7 @@ class Suite:
     @property
     def subject(self) -> str:
         """What outcomes depend on, in a word."""
-        parts = (self._mpi.identity, str(build.launcher(self._mpi)), guest.digest(), self._tree.name)
+        parts = (self._mpi.identity, str(build.launcher(self._mpi)), guest.digest(), self._tree.name, self._allowed)
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     def tests(self) -> list[ListedTest]:
@@ -140,7 +141,7 @@ class Suite:
         built = self._native.build(test.program)
         if built.file is None:
             return Verdict(passed=False, reason=built.reason)
-        name = hashlib.sha256(f"{built.file} {test.name}".encode()).hexdigest()
+        name = hashlib.sha256(f"{built.file} {test.name} {self._allowed}".encode()).hexdigest()
         note = cache_root() / "mpich-tests" / "passed" / name
         if note.exists():
             return Verdict(passed=True)
