@@ -22,7 +22,7 @@ from argosy.site import slurm_commands
 WORD = "argosy="
 _VARIABLE = "SPANK_ARGOSY_ARTIFACTS"
 _MOST = 16  # artifacts that one job may have made ready
-_LARGEST_MANIFEST = 1 << 20
+_LARGEST_MANIFEST = 1 << 20  # bytes
 _KEYS = ("partitions", "artifacts")
 
 
@@ -96,7 +96,10 @@ def manifest_artifacts(path: Path, partition: str) -> tuple[Reference, ...]:
         with path.open("rb") as file:
             if reason := distrust(os.fstat(file.fileno())):
                 raise ArgosyError(f"{path} says what is made ready for jobs: {reason}", advice=f"chmod go-w {path}")
-            values = tomllib.loads(file.read(_LARGEST_MANIFEST).decode())
+            data = file.read(_LARGEST_MANIFEST + 1)
+        if len(data) > _LARGEST_MANIFEST:
+            raise UsageError(f"{path} is larger than {_LARGEST_MANIFEST >> 20} MiB, which no manifest needs")
+        values = tomllib.loads(data.decode())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error
     found: list[Reference] = []

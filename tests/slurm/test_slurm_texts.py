@@ -59,6 +59,9 @@ def test_a_manifest_names_artifacts_by_partition(tmp_path: Path) -> None:
     path.write_text('[[prepare]]\nartifact = ["oci:/l:all"]\n')
     with pytest.raises(UsageError, match=r"prepare\[0\].artifact: unknown key; did you mean 'artifacts'"):
         slurm_job.manifest_artifacts(path, "batch")
+    path.write_bytes(b"#" * (1 << 20) + b"\n[[prepare]]\n")
+    with pytest.raises(UsageError, match="larger than 1 MiB"):
+        slurm_job.manifest_artifacts(path, "batch")
     path.chmod(0o666)
     with pytest.raises(ArgosyError, match="others can write it"):
         slurm_job.manifest_artifacts(path, "batch")
