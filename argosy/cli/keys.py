@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from argosy.cli.commands import Commands, add_command, add_json
 from argosy.cli.output import print_json, print_pairs
-from argosy.errors import ArgosyError, UsageError
+from argosy.errors import UsageError
+from argosy.terminal import ask
 
 if TYPE_CHECKING:
     from argosy.model.policy import KeyFile, Rule
@@ -85,18 +86,14 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _new_passphrase() -> str:
-    import getpass
-    import sys
-
     from argosy.sign.keys import PASSWORD_VARIABLE
 
     given = os.environ.get(PASSWORD_VARIABLE)
-    if given is None and not sys.stdin.isatty():
-        raise ArgosyError("there is no terminal to ask for a passphrase", advice=f"put it in ${PASSWORD_VARIABLE}")
-    passphrase = given if given is not None else getpass.getpass("Passphrase of the new key: ")
+    advice = f"put the passphrase in ${PASSWORD_VARIABLE}"
+    passphrase = given if given is not None else ask("passphrase of the new key", advice=advice)
     if not passphrase:
         raise UsageError("the passphrase is empty", advice="leave out --passphrase for a key without one")
-    if given is None and getpass.getpass("The same again: ") != passphrase:
+    if given is None and ask("the same again", advice=advice) != passphrase:
         raise UsageError("the two passphrases differ", advice="try again")
     return passphrase
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import sys
 
 from argosy.cli.artifacts import add_registry_options
 from argosy.cli.commands import Commands, add_command
 from argosy.errors import UsageError
+from argosy.terminal import ask
 
 _LOGIN = """\
 examples:
@@ -43,10 +43,9 @@ def _login(options: argparse.Namespace) -> int:
             raise UsageError("--password-stdin needs --user", advice="argosy login --user NAME --password-stdin HOST")
         user, password = options.user, sys.stdin.readline().rstrip("\n")
     else:
-        if not sys.stdin.isatty():
-            raise UsageError("there is no terminal to ask on", advice="--user NAME --password-stdin")
-        user = options.user or input(f"user name at {host}: ")
-        password = getpass.getpass(f"password of {user} at {host}: ")
+        advice = "--user NAME --password-stdin"
+        user = options.user or ask(f"user name at {host}", advice=advice, hidden=False)
+        password = ask(f"password of {user} at {host}", advice=advice)
     if not user or not password or ":" in user:
         raise UsageError("a user name without a colon, and a password, are needed")
     account = Credentials(user=user, password=password)

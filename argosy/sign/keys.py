@@ -6,10 +6,8 @@ A key has one algorithm, by its type: a signature names none, so none can be tak
 from __future__ import annotations
 
 import enum
-import getpass
 import os
 import stat
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from argosy.errors import ArgosyError, UsageError
 from argosy.files import write_whole
 from argosy.model.digest import Digest
 from argosy.sign import cosign_key
+from argosy.terminal import ask
 
 PASSWORD_VARIABLE = "ARGOSY_KEY_PASSWORD"
 _LARGEST_KEY_FILE = 65536
@@ -107,12 +106,7 @@ def ask_password(path: Path) -> str:
     given = os.environ.get(PASSWORD_VARIABLE)
     if given is not None:
         return given
-    if not sys.stdin.isatty():
-        raise ArgosyError(
-            f"the private key {path} has a passphrase and there is no terminal to ask for it",
-            advice=f"put the passphrase in ${PASSWORD_VARIABLE}",
-        )
-    return getpass.getpass(f"Passphrase of {path}: ")
+    return ask(f"passphrase of {path}", advice=f"put the passphrase in ${PASSWORD_VARIABLE}")
 
 
 def generate(private: Path, *, password: str | None = None, algorithm: Algorithm = Algorithm.P256) -> KeyPair:
