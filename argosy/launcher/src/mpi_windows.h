@@ -4,8 +4,9 @@
 
 #include "mpi_buffers.h"
 
-/* What one rank exposes, and by which sort of call: the ABI's MPI_WIN_FLAVOR_X. `base` is, of shared memory, where its
- * part begins in the whole; of a dynamic window, where the rank's guest memory begins in its own process. */
+/* What one rank exposes, and by which sort of call: the ABI's MPI_WIN_FLAVOR_X. `base` is, of the guest's own memory,
+ * where in the guest; of shared memory, where its part begins in the whole; of a dynamic window, where the rank's guest
+ * memory begins in its own process. */
 struct exposed {
     int64_t bytes, unit, base, flavor;
 };
@@ -22,10 +23,24 @@ struct win_info {
     uint32_t base;                   /* where the rank's own part is; 0 in a dynamic window */
     uint32_t pages;                  /* memory that came with the window and goes with it, */
     uint64_t pages_size;             /* so many bytes of it; 0: none */
+    bool apart;                      /* parts of shared memory need not follow each other */
     struct attachments *attachments; /* of a dynamic window */
     uint32_t cells[WIN_CELLS];       /* where the guest reads attributes; 0: not yet */
     struct exposed exposed[];
 };
+
+/* How far before the rank's part MPI's window begins, where it is not dynamic. MPICH 4.0 takes a window to begin where
+ * UCX says that it registered memory, which is at a multiple of 16, and would put before one that begins elsewhere. */
+static inline MPI_Aint win_lead(const struct win_info *win, int rank) {
+    return (MPI_Aint)(win->exposed[rank].base % 16);
+}
+/* Where the rank's part of shared memory begins: one that is empty and need not follow another is at no address, as in
+ * every MPI library. */
+static inline uint32_t win_shared_part(const struct win_info *win, int rank) {
+    const struct exposed *part = &win->exposed[rank];
+    return win->apart && part->bytes == 0 ? 0 : win->pages + (uint32_t)part->base;
+}
+void win_unfurnish(struct win_info *win); /* give back what belongs to it, but for the record */
 
 struct win_info *win_find(int32_t guest_handle); /* NULL: none */
 bool win_rank_in(const struct win_info *win, int32_t rank, int *host);

@@ -42,6 +42,7 @@ static void look_at_each_other(MPI_Info info, int apart) {
         CHECK(r != rank || theirs == mine);
         CHECK(apart || r == 0 || (char *)theirs == next);
         CHECK(!apart || (uintptr_t)theirs % 4096 == 0);
+        CHECK(!apart || (bytes == 0) == (theirs == NULL));
         next = (char *)theirs + bytes;
         int wrong = 0;
         for (int i = 0; i < bytes / 4; i++) {
@@ -97,6 +98,39 @@ static void look_at_each_other(MPI_Info info, int apart) {
     }
 }
 
+/* Parts that begin anywhere: what is put into one stays off the one before. */
+static void put_anywhere(MPI_Info info) {
+    MPI_Win win;
+    int *mine, wrong = 0;
+    MPI_Win_allocate_shared(sizeof(int), sizeof(int), info, MPI_COMM_WORLD, &mine, &win);
+    *mine = 1000 + rank;
+    for (int r = 0; r < size; r++) {
+        MPI_Win_fence(0, win);
+        int value = 2000 + r;
+        if (rank == 0) {
+            MPI_Put(&value, 1, MPI_INT, r, 0, 1, MPI_INT, win);
+        }
+        MPI_Win_fence(0, win);
+        wrong += *mine != (rank > r ? 1000 : 2000) + rank;
+    }
+    CHECK_IS(wrong, 0);
+    MPI_Win_free(&win);
+
+    char own[64], bytes[5] = {1, 2, 3, 4, 5}, found[5] = {0};
+    char *at = (char *)(((uintptr_t)own + 15) / 16 * 16) + 3 + 6 * (rank % 2);
+    memset(own, 9, sizeof own);
+    MPI_Win_create(at, sizeof bytes, 1, info, MPI_COMM_WORLD, &win);
+    int to = (rank + 1) % size;
+    MPI_Win_fence(0, win);
+    MPI_Put(bytes + 1, 4, MPI_CHAR, to, 1, 4, MPI_CHAR, win);
+    MPI_Win_fence(0, win);
+    MPI_Get(found, 5, MPI_CHAR, to, 0, 5, MPI_CHAR, win);
+    MPI_Win_fence(0, win);
+    CHECK(found[0] == 9 && memcmp(found + 1, bytes + 1, 4) == 0);
+    CHECK(at[-1] == 9 && at[0] == 9 && memcmp(at + 1, bytes + 1, 4) == 0 && at[5] == 9);
+    MPI_Win_free(&win);
+}
+
 int main(int argc, char **argv) {
     begin(&argc, &argv);
     MPI_Info info;
@@ -108,6 +142,10 @@ int main(int argc, char **argv) {
         look_at_each_other(info, 1);
         pages = pages == 0 ? __builtin_wasm_memory_size(0) : pages;
     }
+    MPI_Info_delete(info, "alloc_shared_noncontig");
+    MPI_Info_set(info, "same_size", "true");
+    put_anywhere(MPI_INFO_NULL);
+    put_anywhere(info);
     MPI_Info_free(&info);
     CHECK(__builtin_wasm_memory_size(0) <= pages + 2); /* freed windows' pages are used again */
 
