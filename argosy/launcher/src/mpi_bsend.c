@@ -4,7 +4,10 @@
  * - The buffer that the guest attaches is never MPI's: a library keeps pointers of its own in there, which a guest could
  *   change. MPI gets as much memory of the node; the guest gets its address back when it detaches.
  * - MPI's answer to a detachment says which memory it was. What is never detached stays: messages may still leave it.
+ * - No request of a flush is pending on the node when its buffer goes: MPICH 5.0 would look into memory that it freed.
  */
+#include "mpi_bsend.h"
+
 #include "mpi_buffers.h"
 #include "mpi_sessions.h"
 
@@ -31,7 +34,7 @@ static uint32_t forget(const void *memory) {
 }
 
 /* Who has a buffer. */
-enum holder { PROCESS, COMMUNICATOR, SESSION };
+enum holder { PROCESS, COMMUNICATOR, SESSION, NOBODY };
 struct holding {
     enum holder holder;
     MPI_Comm comm;
@@ -128,12 +131,135 @@ static void attach(wasmtime_val_raw_t *v, const char *here, const struct holding
     v[0].i32 = error_out(code);
 }
 
+/* --- flushes ------------------------------------------------------------------------------------------------------- */
+
+#if HAVE_MPI_Buffer_iflush
+/* The guest's requests of flushes, until they are found to be gone. */
+struct flush {
+    struct flush *next;
+    struct holding of;
+    uint32_t request;
+};
+static struct flush *flushes;
+
+static bool same_buffer(const struct holding *one, const struct holding *other) {
+    if (one->holder != other->holder) {
+        return false;
+    }
+    return one->holder == COMMUNICATOR ? one->comm == other->comm
+           : one->holder == SESSION    ? one->session == other->session
+                                       : true;
+}
+
+static int answer_nothing(void *state, MPI_Status *status) {
+    (void)state;
+    if (status != NULL && status != MPI_STATUS_IGNORE) {
+        MPI_Status_set_elements(status, MPI_BYTE, 0);
+        MPI_Status_set_cancelled(status, 0);
+        status->MPI_SOURCE = MPI_ANY_SOURCE;
+        status->MPI_TAG = MPI_ANY_TAG;
+    }
+    return MPI_SUCCESS;
+}
+static int free_nothing(void *state) {
+    (void)state;
+    return MPI_SUCCESS;
+}
+static int cancel_nothing(void *state, int complete) {
+    (void)state;
+    (void)complete;
+    return MPI_SUCCESS;
+}
+
+/* Complete the flushes of that buffer, which is about to go; detaching would wait for what they wait for. The guest's
+ * requests stay, and are of something else that is complete. */
+static void flushes_end(const struct holding *by, const char *here) {
+    for (struct flush **at = &flushes; *at != NULL;) {
+        struct flush *flush = *at;
+        struct slot *slot = slot_find(&request_handles, flush->request);
+        if (slot != NULL && !same_buffer(&flush->of, by)) {
+            at = &flush->next;
+            continue;
+        }
+        if (slot != NULL) {
+            if (request_held((int32_t)flush->request)) {
+                refuse_fatally(here, "request", ABI_MPI_ERR_REQUEST);
+            }
+            MPI_Request host = request_unpack(slot->host), complete;
+            if (MPI_Wait(&host, MPI_STATUS_IGNORE) != MPI_SUCCESS ||
+                MPI_Grequest_start(answer_nothing, free_nothing, cancel_nothing, NULL, &complete) != MPI_SUCCESS ||
+                MPI_Grequest_complete(complete) != MPI_SUCCESS) {
+                refuse_fatally(here, "request", ABI_MPI_ERR_OTHER);
+            }
+            slot->host = request_pack(complete);
+        }
+        *at = flush->next;
+        free(flush);
+    }
+}
+
+static wasm_trap_t *iflush(wasmtime_val_raw_t *v, const char *here, const struct holding *by, uint32_t request_at) {
+    if (!room(request_at, 1, 4)) {
+        v[0].i32 = refused(by, here, "request", ABI_MPI_ERR_ARG);
+        return NULL;
+    }
+    static const struct holding nobody = {.holder = NOBODY};
+    flushes_end(&nobody, here); /* forget those that are gone */
+    MPI_Request request = MPI_REQUEST_NULL;
+    int code;
+    if (by->holder == COMMUNICATOR) {
+        code = MPI_Comm_iflush_buffer(by->comm, &request);
+    } else if (by->holder == SESSION) {
+        code = MPI_Session_iflush_buffer(by->session, &request);
+    } else {
+        code = MPI_Buffer_iflush(&request);
+    }
+    put32(request_at, ABI_MPI_REQUEST_NULL);
+    if (code == MPI_SUCCESS && request != MPI_REQUEST_NULL) {
+        struct scratch nothing = {NULL};
+        struct flush *flush = malloc(sizeof *flush);
+        uint32_t handle = flush == NULL ? 0 : request_out_with(request, &nothing, REQUEST_ONCE, 0);
+        if (handle == 0) {
+            return guest_trap("%s: no room for another MPI_Request", here);
+        }
+        *flush = (struct flush){.next = flushes, .of = *by, .request = handle};
+        flushes = flush;
+        put32(request_at, (int32_t)handle);
+    }
+    v[0].i32 = error_out(code);
+    return NULL;
+}
+#else
+static void flushes_end(const struct holding *by, const char *here) {
+    (void)by;
+    (void)here;
+}
+#endif
+
+void bsend_comm_ends(MPI_Comm comm, const char *here) {
+    flushes_end(&(struct holding){.holder = COMMUNICATOR, .comm = comm}, here);
+}
+
+#if HAVE_MPI_Session_init
+void bsend_session_ends(MPI_Session session, const char *here) {
+#if HAVE_MPI_Session_attach_buffer
+    flushes_end(&(struct holding){.holder = SESSION, .comm = MPI_COMM_NULL, .session = session}, here);
+#else
+    (void)session;
+    (void)here;
+#endif
+}
+#endif
+
+/* --- to detach ----------------------------------------------------------------------------------------------------- */
+
 static void detach(wasmtime_val_raw_t *v, const char *here, const struct holding *by, uint32_t address_at,
                    uint32_t size_at, bool large) {
     if (!room(address_at, 1, 4) || !room(size_at, 1, large ? 8 : 4)) {
         v[0].i32 = refused(by, here, "buffer_addr", ABI_MPI_ERR_ARG);
         return;
     }
+    flushes_end(by, here);
     void *memory = NULL;
     int64_t size = 0;
     int code = host_detach(by, &memory, &size);
@@ -168,6 +294,13 @@ IMPORT(MPI_Buffer_detach) {
     detach(v, here, &of_process, (uint32_t)v[0].i32, (uint32_t)v[1].i32, false);
     return NULL;
 }
+
+#if HAVE_MPI_Buffer_iflush
+IMPORT(MPI_Buffer_iflush) {
+    ENTER("MPI_Buffer_iflush")
+    return iflush(v, here, &of_process, (uint32_t)v[0].i32);
+}
+#endif
 
 #if HAVE_MPI_Buffer_attach_c
 IMPORT(MPI_Buffer_attach_c) {
@@ -204,6 +337,14 @@ IMPORT(MPI_Comm_attach_buffer) {
     }
     return NULL;
 }
+
+#if HAVE_MPI_Comm_iflush_buffer
+IMPORT(MPI_Comm_iflush_buffer) {
+    ENTER("MPI_Comm_iflush_buffer")
+    struct holding by;
+    return of_comm(v, here, &by) ? iflush(v, here, &by, (uint32_t)v[1].i32) : NULL;
+}
+#endif
 
 IMPORT(MPI_Comm_attach_buffer_c) {
     ENTER("MPI_Comm_attach_buffer_c")
@@ -253,6 +394,14 @@ IMPORT(MPI_Session_attach_buffer) {
     }
     return NULL;
 }
+
+#if HAVE_MPI_Session_iflush_buffer
+IMPORT(MPI_Session_iflush_buffer) {
+    ENTER("MPI_Session_iflush_buffer")
+    struct holding by;
+    return of_session(v, here, &by) ? iflush(v, here, &by, (uint32_t)v[1].i32) : NULL;
+}
+#endif
 
 IMPORT(MPI_Session_attach_buffer_c) {
     ENTER("MPI_Session_attach_buffer_c")

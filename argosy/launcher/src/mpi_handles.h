@@ -110,7 +110,8 @@ static inline struct comm_info *comm_info_in(int32_t guest_handle) {
     struct comm_info *info = guest_handle == ABI_MPI_COMM_WORLD ? &comm_world_info : comm_find((uint32_t)guest_handle);
     return info == NULL || __builtin_expect(info->measured, 1) ? info : comm_info_slowly(info);
 }
-void comm_settle(uint32_t guest); /* before the communicator is freed: complete what the library still needs it for */
+/* Before the communicator is freed: complete what the library still needs it for. */
+void comm_settle(uint32_t guest, MPI_Comm comm, const char *here);
 bool comm_neighbours(struct comm_info *info); /* false: it has no topology */
 /* Answer a call that makes a communicator: its handle to `at`, for which room has been seen, where `code` is success. */
 wasm_trap_t *comm_answer(wasmtime_val_raw_t *v, const char *here, uint32_t at, MPI_Comm made, int code);

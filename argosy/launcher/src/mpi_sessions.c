@@ -11,6 +11,7 @@
  */
 #include "mpi_sessions.h"
 
+#include "mpi_bsend.h"
 #include "mpi_callbacks.h"
 #include "mpi_types.h"
 
@@ -141,6 +142,7 @@ IMPORT(MPI_Session_finalize) {
         v[0].i32 = refuse(MPI_COMM_WORLD, here, "session", ABI_MPI_ERR_SESSION);
         return NULL;
     }
+    bsend_session_ends(session, here);
     int code = MPI_Session_finalize(&session);
     if (code == MPI_SUCCESS) {
         session_drop(handle);

@@ -3,6 +3,7 @@
  * Invariants.
  * - What only one side of a call has to give (the peer communicator at the leader) is not looked at on the other.
  */
+#include "mpi_bsend.h"
 #include "mpi_buffers.h"
 
 /* --- info --------------------------------------------------------------------------------------------------------- */
@@ -202,7 +203,7 @@ IMPORT(MPI_Comm_idup_with_info) {
 
 /* Open MPI 4.1 frees what a pending duplication still reads. Freeing is collective, as duplicating was before: it may wait
  * for that. */
-void comm_settle(uint32_t guest_handle) {
+static void duplications_end(uint32_t guest_handle) {
 #ifdef OPEN_MPI
     for (uint32_t i = 0; i < comm_handles.used; i++) {
         const struct comm_info *info = comm_handles.slots[i].references == 0 ? NULL : comm_handles.slots[i].extra;
@@ -217,4 +218,9 @@ void comm_settle(uint32_t guest_handle) {
 #else
     (void)guest_handle;
 #endif
+}
+
+void comm_settle(uint32_t guest_handle, MPI_Comm comm, const char *here) {
+    duplications_end(guest_handle);
+    bsend_comm_ends(comm, here);
 }

@@ -294,12 +294,14 @@ RESULTS: Mapping[tuple[str, str], str] = {
     ("MPI_Get_elements_x", "count"): "elements_out(datatype, count)",
 }
 
+_COMM_ENDS = "    comm_settle((uint32_t)comm_handle, comm, here);"
 _FILE_HINTS = "    MPI_Info given = info;\n    info = file_hints(given);"
 
 # What else happens ahead of MPI's call, and after it in any case. MPICH 5.0
 # sets the hints of a communicator even where it makes none.
 BEFORE: Mapping[str, str] = {
-    "MPI_Comm_free": "    comm_settle((uint32_t)comm_handle);",
+    "MPI_Comm_free": _COMM_ENDS,
+    "MPI_Comm_disconnect": _COMM_ENDS,
     "MPI_File_set_view": _FILE_HINTS,
     "MPI_File_set_info": _FILE_HINTS,
     "MPI_Comm_split_type": "    MPI_Info given = info;\n    info = split_info(split_type, given);",

@@ -75,9 +75,48 @@ static void of_a_session(void) {
     MPI_Session_finalize(&session);
 }
 
+/* A buffer that goes while a flush is pending: the request stays the program's to complete. */
+static void detached_under_flushes(void) {
+    for (int i = 0; i < 50; i++) {
+        MPI_Comm comm;
+        MPI_Session session;
+        MPI_Request flushes[4], other[2];
+        MPI_Status status;
+        void *address = NULL;
+        int bytes = 0, value = i, got = -1, index = -1;
+        MPI_Comm_dup(MPI_COMM_SELF, &comm);
+        MPI_Session_init(MPI_INFO_NULL, MPI_ERRORS_ARE_FATAL, &session);
+        MPI_Buffer_attach(space, sizeof space);
+        MPI_Comm_attach_buffer(comm, more, sizeof more / 2);
+        MPI_Session_attach_buffer(session, more + sizeof more / 2, sizeof more / 2);
+        MPI_Bsend(&value, 1, MPI_INT, 0, 7, MPI_COMM_SELF);
+        MPI_Buffer_iflush(&flushes[0]);
+        MPI_Buffer_iflush(&flushes[1]);
+        MPI_Comm_iflush_buffer(comm, &flushes[2]);
+        MPI_Session_iflush_buffer(session, &flushes[3]);
+        MPI_Recv(&got, 1, MPI_INT, 0, 7, MPI_COMM_SELF, MPI_STATUS_IGNORE);
+        CHECK_IS(got, i);
+        MPI_Buffer_detach(&address, &bytes);
+        CHECK(address == space && bytes == sizeof space);
+        MPI_Comm_free(&comm);
+        MPI_Session_finalize(&session);
+        MPI_Irecv(&got, 1, MPI_INT, 0, 8, MPI_COMM_SELF, &other[0]);
+        MPI_Isend(&value, 1, MPI_INT, 0, 8, MPI_COMM_SELF, &other[1]);
+        MPI_Wait(&flushes[0], &status);
+        MPI_Get_count(&status, MPI_BYTE, &bytes);
+        CHECK_IS(bytes, 0);
+        MPI_Waitany(2, flushes, &index, MPI_STATUS_IGNORE);
+        CHECK_IS(index, 1);
+        MPI_Waitall(4, flushes, MPI_STATUSES_IGNORE);
+        CHECK(flushes[2] == MPI_REQUEST_NULL && flushes[3] == MPI_REQUEST_NULL);
+        MPI_Waitall(2, other, MPI_STATUSES_IGNORE);
+    }
+}
+
 int main(int argc, char **argv) {
     begin(&argc, &argv);
     of_the_process();
+    detached_under_flushes();
     of_communicators();
     of_a_session();
     return end();
