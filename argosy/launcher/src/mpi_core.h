@@ -90,6 +90,9 @@ static inline int32_t error_out(int host_code) {
     return __builtin_expect(host_code == MPI_SUCCESS, 1) ? ABI_MPI_SUCCESS : error_out_slowly(host_code);
 }
 int error_in(int32_t guest_code);
+/* Is it a class, and not a code of one? MPICH does not ask, and later reads the text of such a class's code from no
+ * table of its own. */
+bool error_is_class(int32_t guest_code);
 int32_t error_last_used(void);
 
 /* Answer a wrong argument: say so where the handler is fatal, call the handler, and give the class to return. */

@@ -211,6 +211,7 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
     "MPI_Comm_create_group": ("group", "group_within(group, comm)", "GROUP"),
     "MPI_Comm_free": ("comm", "!attributes_in_use(comm_pack(comm))", "COMM"),
     "MPI_Comm_disconnect": ("comm", "!attributes_in_use(comm_pack(comm))", "COMM"),
+    "MPI_Add_error_code": ("errorclass", "error_is_class(v[0].i32)", "ARG"),
     "MPI_Win_free": ("win", "!attributes_in_use(win_pack(win))", "WIN"),
     "MPI_Cancel": ("request", "request_cancels(request_handle)", "REQUEST"),
     "MPI_Psend_init": ("partitions", "({partitions} <= MOST_PARTITIONS)", "ARG"),

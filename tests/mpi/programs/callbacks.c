@@ -251,6 +251,10 @@ static void error_handlers(void) {
     CHECK_IS(class, user_class);
     MPI_Error_string(user_code, text, &length);
     CHECK(strcmp(text, "the cat has it") == 0 && length == (int)strlen(text));
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    int other = -1;
+    GIVES(MPI_Add_error_code(user_code, &other), MPI_ERR_ARG); /* a code, which is no class */
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_ARE_FATAL);
 }
 
 int main(int argc, char **argv) {
