@@ -27,6 +27,14 @@ def test_the_program_computes_what_the_standard_says(program: str, library: str)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
+def test_a_store_outside_memory_is_told_with_its_place(library: str) -> None:
+    done = mpi_programs.start(mpi_programs.compiled("fault.c"), library, ranks=2)
+    assert done.status != 0
+    assert "rank 0: memory fault at wasm address 0xfffffff0" in done.errors, done.errors
+    assert "main (at " in done.errors, done.errors
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
 def test_control_variables_are_written_where_that_is_granted(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mpi_programs, "RANK_ENVIRONMENT", {"ARGOSY_CVARS": "no_such_variable,*"})
     done = mpi_programs.start(mpi_programs.compiled("tools.c"), library, ranks=1, arguments=("granted",))
