@@ -65,8 +65,17 @@ bool request_settles(struct slot *slot) {
     return flag;
 }
 
+/* MPICH 4.0 falls over a request to the process itself that was freed before it completed. */
+#if defined MPICH_NUMVERSION && MPICH_NUMVERSION < 40100000
+#define FREES_ONLY_COMPLETE 1
+#else
+#define FREES_ONLY_COMPLETE 0
+#endif
+
 /* Requests that the guest has freed and the node must not: senders of partitions (`file` 0), until no receiver is left
- * on any rank, and accesses to files, until those are closed. */
+ * on any rank; accesses to files, until those are closed; and others that are pending (`file` PENDING), until they have
+ * completed. */
+enum { PENDING = -1 };
 struct kept {
     MPI_Request host;
     int32_t file;
@@ -85,6 +94,35 @@ static void keep(MPI_Request host, int32_t file) {
         kept_room = more;
     }
     kept[kept_count++] = (struct kept){.host = host, .file = file};
+}
+
+/* Free what has completed meanwhile of what was pending. */
+static void free_complete(void) {
+    static bool busy; /* an error handler of the guest's may free a request, too */
+    if (busy) {
+        return;
+    }
+    busy = true;
+    for (size_t i = 0; i < kept_count; i++) {
+        if (kept[i].file != PENDING) {
+            continue;
+        }
+        MPI_Request host = kept[i].host;
+        int complete = 0;
+        kept[i] = kept[--kept_count]; /* out of the list while MPI may call the guest */
+        if (MPI_Test(&host, &complete, MPI_STATUS_IGNORE) == MPI_SUCCESS && !complete) {
+            keep(host, PENDING);
+            struct kept last = kept[kept_count - 1];
+            kept[kept_count - 1] = kept[i];
+            kept[i] = last;
+        } else {
+            if (host != MPI_REQUEST_NULL) { /* it restarts */
+                MPI_Request_free(&host);
+            }
+            i--;
+        }
+    }
+    busy = false;
 }
 
 void request_of_file(int32_t guest_handle, int32_t file) {
@@ -135,6 +173,7 @@ static void free_senders(void) {
 
 void request_finish(void) {
     enum { ROUNDS = 1000 };
+    free_complete();
     free_senders();
     for (uint32_t i = 0; i < request_handles.used; i++) {
         struct slot *slot = &request_handles.slots[i];
@@ -231,6 +270,9 @@ IMPORT(MPI_Request_free) {
     int code = MPI_SUCCESS;
     if (slot->sort == REQUEST_GIVES_PARTS || slot->file != 0) {
         keep(host, slot->file);
+    } else if (FREES_ONLY_COMPLETE && (slot->sort == REQUEST_ONCE || slot->sort == REQUEST_RESTARTS)) {
+        keep(host, PENDING);
+        free_complete();
     } else {
         code = MPI_Request_free(&host);
     }

@@ -1,8 +1,58 @@
 /* Requests complete, become MPI_REQUEST_NULL, or stay when they are persistent. */
 #include "check.h"
 
+/* Requests that are freed before they have completed complete all the same, also of messages to oneself. */
+static void freed_while_pending(void) {
+    static int out[3000];
+    volatile int in[2] = {0, 0};
+    static int much[3000];
+    MPI_Request request;
+    out[0] = 17 + rank;
+    for (int round = 0; round < 20; round++) {
+        in[0] = in[1] = 0;
+        MPI_Irecv((int *)&in[0], 1, MPI_INT, rank, 90, MPI_COMM_WORLD, &request);
+        MPI_Request_free(&request);
+        MPI_Recv_init((int *)&in[1], 1, MPI_INT, rank, 91, MPI_COMM_WORLD, &request);
+        MPI_Start(&request);
+        MPI_Request_free(&request);
+        CHECK(request == MPI_REQUEST_NULL);
+        MPI_Isend(out, 3000, MPI_INT, rank, 92, MPI_COMM_WORLD, &request);
+        MPI_Request_free(&request);
+        MPI_Send(out, 1, MPI_INT, rank, 91, MPI_COMM_WORLD);
+        MPI_Isend(out, 1, MPI_INT, rank, 90, MPI_COMM_WORLD, &request);
+        MPI_Request_free(&request);
+        MPI_Recv(much, 3000, MPI_INT, rank, 92, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        CHECK_IS(much[0], 17 + rank);
+        for (int flag; in[0] == 0 || in[1] == 0;) {
+            MPI_Iprobe(MPI_ANY_SOURCE, 99, MPI_COMM_WORLD, &flag, MPI_STATUS_IGNORE);
+        }
+        CHECK(in[0] == 17 + rank && in[1] == 17 + rank);
+    }
+    MPI_Irecv(much, 1, MPI_INT, rank, 95, MPI_COMM_WORLD, &request);
+    MPI_Cancel(&request);
+    MPI_Request_free(&request);
+
+    /* Messages that are for others pass by one that is pending. */
+    MPI_Request others[4];
+    int none = 0, four[4] = {1, 2, 3, 4}, got[4][4] = {{0}};
+    MPI_Recv_init(&none, 1, MPI_INT, 0, 9, MPI_COMM_SELF, &request);
+    MPI_Start(&request);
+    MPI_Request_free(&request);
+    for (int i = 0; i < 4; i++) {
+        MPI_Isend(four, 4, MPI_INT, 0, 4, MPI_COMM_SELF, &others[i]);
+    }
+    for (int i = 0; i < 4; i++) {
+        MPI_Recv(got[i], 4, MPI_INT, 0, 4, MPI_COMM_SELF, MPI_STATUS_IGNORE);
+        CHECK(memcmp(got[i], four, sizeof four) == 0);
+    }
+    MPI_Waitall(4, others, MPI_STATUSES_IGNORE);
+    MPI_Send(&four[2], 1, MPI_INT, 0, 9, MPI_COMM_SELF);
+    CHECK_IS(none, 3);
+}
+
 int main(int argc, char **argv) {
     begin(&argc, &argv);
+    freed_while_pending();
     int to = (rank + 1) % size, from = (rank + size - 1) % size;
     enum { N = 100 };
     static int out[N], in[N];
