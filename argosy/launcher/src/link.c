@@ -31,8 +31,11 @@ static const struct mpi_glue *glue_load(const char *mpi_library) {
     if (access(path, F_OK) != 0) {
         return NULL;
     }
-    /* A guest's faults are the launcher's to tell: UCX 1.13 would take them for its own and abort. */
-    setenv("UCX_HANDLE_ERRORS", "none", 0);
+    /* A guest's faults are the launcher's to tell: UCX 1.13 would take them for its own and abort. Where it came before
+     * us, our handlers are before its own. */
+    if (dlopen("libucs.so.0", RTLD_NOW | RTLD_NOLOAD) == NULL) {
+        setenv("UCX_HANDLE_ERRORS", "none", 0);
+    }
     /* Global, because an MPI library's plug-ins look for their own library among the global symbols. */
     if (mpi_library != NULL && dlopen(mpi_library, RTLD_NOW | RTLD_GLOBAL) == NULL) {
         refuse(STATUS_CANNOT_RUN, "cannot load the MPI library: %s", dlerror());

@@ -198,36 +198,27 @@ static void flushes_end(const struct holding *by, const char *here) {
     }
 }
 
-static wasm_trap_t *iflush(wasmtime_val_raw_t *v, const char *here, const struct holding *by, uint32_t request_at) {
-    if (!room(request_at, 1, 4)) {
-        v[0].i32 = refused(by, here, "request", ABI_MPI_ERR_ARG);
-        return NULL;
-    }
+static void flush_began(const struct holding *by, uint32_t request, const char *here) {
     static const struct holding nobody = {.holder = NOBODY};
     flushes_end(&nobody, here); /* forget those that are gone */
-    MPI_Request request = MPI_REQUEST_NULL;
-    int code;
-    if (by->holder == COMMUNICATOR) {
-        code = MPI_Comm_iflush_buffer(by->comm, &request);
-    } else if (by->holder == SESSION) {
-        code = MPI_Session_iflush_buffer(by->session, &request);
-    } else {
-        code = MPI_Buffer_iflush(&request);
+    struct flush *flush = malloc(sizeof *flush);
+    if (flush == NULL) {
+        refuse_fatally(here, "request", ABI_MPI_ERR_NO_MEM);
     }
-    put32(request_at, ABI_MPI_REQUEST_NULL);
-    if (code == MPI_SUCCESS && request != MPI_REQUEST_NULL) {
-        struct scratch nothing = {NULL};
-        struct flush *flush = malloc(sizeof *flush);
-        uint32_t handle = flush == NULL ? 0 : request_out_with(request, &nothing, REQUEST_ONCE, 0);
-        if (handle == 0) {
-            return guest_trap("%s: no room for another MPI_Request", here);
-        }
-        *flush = (struct flush){.next = flushes, .of = *by, .request = handle};
-        flushes = flush;
-        put32(request_at, (int32_t)handle);
-    }
-    v[0].i32 = error_out(code);
-    return NULL;
+    *flush = (struct flush){.next = flushes, .of = *by, .request = request};
+    flushes = flush;
+}
+
+void bsend_flush_of_process(uint32_t request, const char *here) {
+    flush_began(&(struct holding){.holder = PROCESS}, request, here);
+}
+
+void bsend_flush_of_comm(uint32_t request, MPI_Comm comm, const char *here) {
+    flush_began(&(struct holding){.holder = COMMUNICATOR, .comm = comm}, request, here);
+}
+
+void bsend_flush_of_session(uint32_t request, MPI_Session session, const char *here) {
+    flush_began(&(struct holding){.holder = SESSION, .session = session}, request, here);
 }
 #else
 static void flushes_end(const struct holding *by, const char *here) {
@@ -295,13 +286,6 @@ IMPORT(MPI_Buffer_detach) {
     return NULL;
 }
 
-#if HAVE_MPI_Buffer_iflush
-IMPORT(MPI_Buffer_iflush) {
-    ENTER("MPI_Buffer_iflush")
-    return iflush(v, here, &of_process, (uint32_t)v[0].i32);
-}
-#endif
-
 #if HAVE_MPI_Buffer_attach_c
 IMPORT(MPI_Buffer_attach_c) {
     ENTER("MPI_Buffer_attach_c")
@@ -337,14 +321,6 @@ IMPORT(MPI_Comm_attach_buffer) {
     }
     return NULL;
 }
-
-#if HAVE_MPI_Comm_iflush_buffer
-IMPORT(MPI_Comm_iflush_buffer) {
-    ENTER("MPI_Comm_iflush_buffer")
-    struct holding by;
-    return of_comm(v, here, &by) ? iflush(v, here, &by, (uint32_t)v[1].i32) : NULL;
-}
-#endif
 
 IMPORT(MPI_Comm_attach_buffer_c) {
     ENTER("MPI_Comm_attach_buffer_c")
@@ -394,14 +370,6 @@ IMPORT(MPI_Session_attach_buffer) {
     }
     return NULL;
 }
-
-#if HAVE_MPI_Session_iflush_buffer
-IMPORT(MPI_Session_iflush_buffer) {
-    ENTER("MPI_Session_iflush_buffer")
-    struct holding by;
-    return of_session(v, here, &by) ? iflush(v, here, &by, (uint32_t)v[1].i32) : NULL;
-}
-#endif
 
 IMPORT(MPI_Session_attach_buffer_c) {
     ENTER("MPI_Session_attach_buffer_c")

@@ -8,6 +8,7 @@
 #define ARGOSY_MPI_CALLS_H
 
 #include "mpi_basics.h"
+#include "mpi_bsend.h"
 #include "mpi_external.h"
 #include "mpi_sessions.h"
 #include "mpi_types.h"

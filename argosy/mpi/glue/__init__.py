@@ -40,10 +40,9 @@ BY_HAND = frozenset(
         "Request_free Grequest_start Grequest_complete Register_datarep Register_datarep_c",
         "Session_init Session_finalize Session_get_nth_pset Session_create_errhandler Errhandler_free Query_thread",
         "Comm_create_from_group Intercomm_create_from_groups",
-        "Buffer_attach Buffer_attach_c Buffer_detach Buffer_detach_c Buffer_iflush",
-        "Comm_attach_buffer Comm_attach_buffer_c Comm_detach_buffer Comm_detach_buffer_c Comm_iflush_buffer",
+        "Buffer_attach Buffer_attach_c Buffer_detach Buffer_detach_c",
+        "Comm_attach_buffer Comm_attach_buffer_c Comm_detach_buffer Comm_detach_buffer_c",
         "Session_attach_buffer Session_attach_buffer_c Session_detach_buffer Session_detach_buffer_c",
-        "Session_iflush_buffer",
         "Info_get Info_get_string Intercomm_create",
     )
     for name in line.split()

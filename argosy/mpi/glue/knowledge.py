@@ -328,6 +328,9 @@ AFTER: Mapping[str, str] = {
     "MPI_Start": "    request_started(request_handle);",
     "MPI_Wait": "    request_rested(request_handle);",
     "MPI_Test": "    if (flag) {{ request_rested(request_handle); }}",
+    "MPI_Buffer_iflush": "    bsend_flush_of_process(request_handle, here);",
+    "MPI_Comm_iflush_buffer": "    bsend_flush_of_comm(request_handle, comm->host, here);",
+    "MPI_Session_iflush_buffer": "    bsend_flush_of_session(request_handle, session, here);",
     "MPI_Type_commit": "    type_committed((uint32_t)datatype_handle);",
     **{
         f"MPI_Type_{name}": "    type_made(newtype_handle, oldtype);"
