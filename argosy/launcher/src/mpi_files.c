@@ -224,13 +224,18 @@ IMPORT(MPI_File_open) {
     MPI_Info hints = file_hints(info);
     code = MPI_File_open(file->comm, path, mode & ~MPI_MODE_DELETE_ON_CLOSE, hints, &made);
     info_free_made(hints, info);
-    if (code != MPI_SUCCESS) {
+    /* A handler of the guest's may have left success; MPICH's ABI library then gives no handle at all. */
+    if (code != MPI_SUCCESS || made == MPI_FILE_NULL || made == NULL) {
         close(file->folder);
         private_free(&file->comm);
         free(file);
         v[0].i32 = error_out(code);
         return NULL;
     }
+#ifndef OPEN_MPI /* MPICH: the file has MPI_FILE_NULL's handler without a reference to it, and gives one back when it is closed */
+    MPI_Errhandler referred;
+    MPI_File_get_errhandler(MPI_FILE_NULL, &referred);
+#endif
     if (exchanged(file, before)) {
         return guest_trap("%s: %s was exchanged for another file while it was opened", here, file->name);
     }

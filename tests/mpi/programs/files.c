@@ -8,6 +8,33 @@ static MPI_File opened(const char *name, int mode) {
     return file;
 }
 
+static int heard;
+static void hear(MPI_File *file, int *code, ...) {
+    (void)file;
+    (void)code;
+    heard++;
+}
+
+/* Files have the handler that MPI_FILE_NULL has when they are opened, and it stays when they are closed. */
+static void handed_down(void) {
+    MPI_Errhandler handler;
+    MPI_File file = MPI_FILE_NULL;
+    MPI_File_create_errhandler(hear, &handler);
+    MPI_File_set_errhandler(MPI_FILE_NULL, handler);
+    MPI_Errhandler_free(&handler);
+    for (int i = 0; i < 4; i++) {
+        file = opened("shared", MPI_MODE_RDWR);
+        MPI_File_close(&file);
+    }
+    CHECK_IS(heard, 0);
+    MPI_File_open(MPI_COMM_WORLD, "absent", MPI_MODE_RDONLY, MPI_INFO_NULL, &file);
+    char library[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+    MPI_Get_library_version(library, &length);
+    CHECK(strstr(library, "Open MPI") != NULL || heard == 1);
+    MPI_File_set_errhandler(MPI_FILE_NULL, MPI_ERRORS_RETURN);
+}
+
 /* One pointer for all ranks, and accesses in two halves. */
 static void shares(void) {
     MPI_File file = opened("shared", MPI_MODE_CREATE | MPI_MODE_RDWR);
@@ -246,5 +273,6 @@ int main(int argc, char **argv) {
     if (rank == 0) {
         CHECK_IS(MPI_File_delete("data", MPI_INFO_NULL), MPI_SUCCESS);
     }
+    handed_down();
     return end();
 }
