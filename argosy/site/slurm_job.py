@@ -98,7 +98,10 @@ def manifest_artifacts(path: Path, partition: str) -> tuple[Reference, ...]:
                 raise ArgosyError(f"{path} says what is made ready for jobs: {reason}", advice=f"chmod go-w {path}")
             data = file.read(_LARGEST_MANIFEST + 1)
         if len(data) > _LARGEST_MANIFEST:
-            raise UsageError(f"{path} is larger than {_LARGEST_MANIFEST >> 20} MiB, which no manifest needs")
+            raise UsageError(
+                f"{path} is larger than {_LARGEST_MANIFEST >> 20} MiB",
+                advice="is it the manifest? It names artifacts only",
+            )
         values = tomllib.loads(data.decode())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error

@@ -19,8 +19,11 @@ def at_a_terminal(arguments: list[str], dialogue: list[tuple[bytes, bytes]]) -> 
     """Run argosy on a terminal of its own, answer each question when it comes: exit status, and all that was shown."""
     child, terminal = pty.fork()
     if child == 0:
-        os.environ.pop("ARGOSY_KEY_PASSWORD", None)
-        os.execv(sys.executable, [sys.executable, "-m", "argosy.cli", *arguments])
+        try:
+            os.environ.pop("ARGOSY_KEY_PASSWORD", None)
+            os.execv(sys.executable, [sys.executable, "-m", "argosy.cli", *arguments])
+        finally:
+            os._exit(127)
     shown = b""
 
     def read() -> bytes:

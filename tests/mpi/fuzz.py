@@ -140,8 +140,7 @@ def target(library: str, *, ranks: int = 1, sanitized: bool = False) -> Target:
     mpi = mpi_programs.library(library)
     os.environ["ARGOSY_MPICC"] = str(mpi.mpicc)
     environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    # glibc overwrites what is freed, so that who looks into it again falls.
-    environment["MALLOC_PERTURB_"] = "165"
+    environment |= mpi_programs.OVERWRITING
     if sanitized:
         environment |= sanitizers.use()
     folder = mpi_programs.folder()

@@ -16,8 +16,6 @@ PROGRAMS = (
     *("grequests.c", "tools.c", "datarep.c", "every_type.c"),
 )
 
-# glibc overwrites what is freed: a library that looks into it again falls.
-OVERWRITING = {"MALLOC_PERTURB_": "165"}
 WITH_SESSIONS = ("wheel", "abi", "mpich")
 
 
@@ -26,7 +24,7 @@ WITH_SESSIONS = ("wheel", "abi", "mpich")
 def test_the_program_computes_what_the_standard_says(
     program: str, library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mpi_programs, "RANK_ENVIRONMENT", OVERWRITING)
+    monkeypatch.setattr(mpi_programs, "RANK_ENVIRONMENT", mpi_programs.OVERWRITING)
     done = mpi_programs.start(mpi_programs.compiled(program), library, ranks=4)
     assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
 
@@ -93,7 +91,7 @@ def test_sessions_serve_alone_again_beside_the_world_and_after_it(library: str) 
 
 @pytest.mark.parametrize("library", ["wheel", "abi"])
 def test_buffered_sends_leave_from_whose_buffer_they_are(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mpi_programs, "RANK_ENVIRONMENT", OVERWRITING)
+    monkeypatch.setattr(mpi_programs, "RANK_ENVIRONMENT", mpi_programs.OVERWRITING)
     done = mpi_programs.start(mpi_programs.compiled("buffers.c"), library, ranks=2)
     assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
 
@@ -134,7 +132,7 @@ def test_what_the_node_lacks_is_named_before_anything_starts() -> None:
 def test_files_are_opened_inside_the_granted_folder_only(
     library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mpi_programs, "RANK_ENVIRONMENT", OVERWRITING)
+    monkeypatch.setattr(mpi_programs, "RANK_ENVIRONMENT", mpi_programs.OVERWRITING)
     granted, elsewhere = mpi_programs.with_links(tmp_path), tmp_path / "elsewhere"
     done = mpi_programs.start(mpi_programs.compiled("files.c"), library, granted=granted)
     assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors

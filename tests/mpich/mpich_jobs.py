@@ -43,8 +43,7 @@ def wasm(test: ListedTest, module: Path, mpi: MpiLibrary, limit: int) -> Verdict
         shutil.copyfile(module, Path(scratch, test.program.name))
         try:
             entry = precompile(module, Digest.of(module.read_bytes()), "fast")
-            # What a native program has: its folder, a /tmp, other processes of its own and other jobs; below, the
-            # library's control variables.
+            # What a native program has: its folder, a /tmp, other processes of its own and other jobs…
             grants = run.Grants(
                 folders=tuple(run.GrantedFolder(host=Path(scratch), guest=guest) for guest in (".", "/tmp")),
                 environment=test.environment,
@@ -56,7 +55,7 @@ def wasm(test: ListedTest, module: Path, mpi: MpiLibrary, limit: int) -> Verdict
             )
         except ArgosyError as error:
             return Verdict(passed=False, reason=_one_line(str(error)))
-        environment = {**start.environment, "ARGOSY_CVARS": "*"}
+        environment = {**start.environment, "ARGOSY_CVARS": "*"}  # … and the library's control variables
         return _judged(test, start.command, environment, Path(scratch), mpi, limit)
 
 

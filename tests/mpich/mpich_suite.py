@@ -1,6 +1,7 @@
 """MPICH's test suite as WebAssembly beside the same suite compiled natively, on the same MPI library.
 
-    python tests/mpich/mpich_suite.py                                 # all of it: an hour on two cores
+    python tests/mpich/mpich_suite.py                                 # all of it: hours
+    python tests/mpich/mpich_suite.py --library mpicc.mpich --jobs 1 --spare --keep outcomes
     python tests/mpich/mpich_suite.py --folder attr --folder coll
     python tests/mpich/mpich_suite.py --only 'coll/allred*' --library mpicc.openmpi
     python tests/mpich/mpich_suite.py --subset --json                 # the tests that CI runs

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import mpich_suite
 import pytest
-from mpich_builds import Built
-from mpich_jobs import Verdict, judge
+from mpich_builds import Built, yielding
+from mpich_jobs import Verdict, allowances, judge
 from mpich_kept import Kept
 from mpich_lists import ListedTest, Program, programs, read
 from mpich_outcomes import Outcome, inapplicable_build, rows, table
@@ -22,14 +23,14 @@ from argosy.launcher import mpi_library
 SUBSET = mpich_suite.subset()
 # Of these, so many on the other libraries too; all of them by `mpich_suite.py --subset --library …`.
 SAMPLE = SUBSET[::15]
+DEBIAN = Path("/usr/bin/mpicc.mpich")
 OTHERS = (Path("/usr/bin/mpicc.openmpi"), Path(sys.prefix, "bin", "mpicc_abi"))
 
 
 def library() -> mpi_library.MpiLibrary:
     """The one that $ARGOSY_MPICC names, else Debian's MPICH, whose version the suite is of, else any."""
-    debian = Path("/usr/bin/mpicc.mpich")
-    if debian.exists() and "ARGOSY_MPICC" not in os.environ:
-        return mpi_library.describe(debian, chosen="the tests")
+    if DEBIAN.exists() and "ARGOSY_MPICC" not in os.environ:
+        return mpi_library.describe(DEBIAN, chosen="the tests")
     return mpi_library.find()
 
 
@@ -82,6 +83,22 @@ def test_the_same_wasm_passes_on_other_mpi_libraries(
 ) -> None:
     outcome = elsewhere.outcome(by_name[name])
     assert not outcome.unexplained, outcome.reason
+
+
+def test_mpichs_ranks_yield_while_they_poll(tmp_path: Path) -> None:
+    if not DEBIAN.exists():
+        need("Debian's MPICH", "apt-get install libmpich-dev")
+    mpi = mpi_library.describe(DEBIAN, chosen="the tests")
+    program, bindings = tmp_path / "program", tmp_path / "bindings"
+    program.with_suffix(".c").write_text(
+        "#include <mpi.h>\nint main(void) { MPI_Init(0, 0); return MPI_Finalize(); }\n"
+    )
+    subprocess.run([mpi.mpicc, program.with_suffix(".c"), "-o", program], check=True)
+    linker = {"LD_DEBUG": "bindings", "LD_DEBUG_OUTPUT": str(bindings), "LD_BIND_NOW": "1"}
+    subprocess.run([program], env={**os.environ, **allowances(mpi), **linker}, check=True, timeout=60)
+    (said,) = tmp_path.glob("bindings.*")
+    bound = [line for line in said.read_text().splitlines() if "`ucp_worker_progress'" in line]
+    assert any("libmpi" in line and f"to {yielding(mpi)}" in line for line in bound), bound
 
 
 def test_outcomes_are_kept_as_they_come_and_go_on_from_there(tmp_path: Path) -> None:

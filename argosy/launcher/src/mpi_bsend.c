@@ -34,7 +34,7 @@ static uint32_t forget(const void *memory) {
 }
 
 /* Who has a buffer. */
-enum holder { PROCESS, COMMUNICATOR, SESSION, NOBODY };
+enum holder { PROCESS, COMMUNICATOR, SESSION };
 struct holding {
     enum holder holder;
     MPI_Comm comm;
@@ -171,27 +171,32 @@ static int cancel_nothing(void *state, int complete) {
     return MPI_SUCCESS;
 }
 
-/* Complete the flushes of that buffer, which is about to go; detaching would wait for what they wait for. The guest's
- * requests stay, and are of something else that is complete. */
+/* Complete the request of a flush; the guest's is then of something else that is complete. */
+static void complete(struct slot *slot, int32_t request, const char *here) {
+    if (request_held(request)) {
+        refuse_fatally(here, "request", ABI_MPI_ERR_REQUEST);
+    }
+    MPI_Request host = request_unpack(slot->host), done;
+    if (MPI_Wait(&host, MPI_STATUS_IGNORE) != MPI_SUCCESS ||
+        MPI_Grequest_start(answer_nothing, free_nothing, cancel_nothing, NULL, &done) != MPI_SUCCESS ||
+        MPI_Grequest_complete(done) != MPI_SUCCESS) {
+        refuse_fatally(here, "request", ABI_MPI_ERR_OTHER);
+    }
+    slot->host = request_pack(done);
+}
+
+/* Forget the flushes whose requests are gone, and those of the buffer `by` (NULL: of none), which is about to go: these
+ * are completed. Detaching would wait for what they wait for. */
 static void flushes_end(const struct holding *by, const char *here) {
     for (struct flush **at = &flushes; *at != NULL;) {
         struct flush *flush = *at;
         struct slot *slot = slot_find(&request_handles, flush->request);
-        if (slot != NULL && !same_buffer(&flush->of, by)) {
+        if (slot != NULL && (by == NULL || !same_buffer(&flush->of, by))) {
             at = &flush->next;
             continue;
         }
         if (slot != NULL) {
-            if (request_held((int32_t)flush->request)) {
-                refuse_fatally(here, "request", ABI_MPI_ERR_REQUEST);
-            }
-            MPI_Request host = request_unpack(slot->host), complete;
-            if (MPI_Wait(&host, MPI_STATUS_IGNORE) != MPI_SUCCESS ||
-                MPI_Grequest_start(answer_nothing, free_nothing, cancel_nothing, NULL, &complete) != MPI_SUCCESS ||
-                MPI_Grequest_complete(complete) != MPI_SUCCESS) {
-                refuse_fatally(here, "request", ABI_MPI_ERR_OTHER);
-            }
-            slot->host = request_pack(complete);
+            complete(slot, (int32_t)flush->request, here);
         }
         *at = flush->next;
         free(flush);
@@ -199,8 +204,7 @@ static void flushes_end(const struct holding *by, const char *here) {
 }
 
 static void flush_began(const struct holding *by, uint32_t request, const char *here) {
-    static const struct holding nobody = {.holder = NOBODY};
-    flushes_end(&nobody, here); /* forget those that are gone */
+    flushes_end(NULL, here);
     struct flush *flush = malloc(sizeof *flush);
     if (flush == NULL) {
         refuse_fatally(here, "request", ABI_MPI_ERR_NO_MEM);

@@ -176,6 +176,15 @@ MPI_Info file_hints(MPI_Info info) {
     return kept;
 }
 
+/* MPICH gives a file that it opens MPI_FILE_NULL's error handler without a reference to it, and gives one back when the
+ * file is closed: this is the one that it gives back. */
+static void refer_to_handler(void) {
+#ifndef OPEN_MPI
+    MPI_Errhandler never_freed;
+    MPI_File_get_errhandler(MPI_FILE_NULL, &never_freed);
+#endif
+}
+
 /* --- the imports --------------------------------------------------------------------------------------------------- */
 
 IMPORT(MPI_File_open) {
@@ -232,10 +241,7 @@ IMPORT(MPI_File_open) {
         v[0].i32 = error_out(code);
         return NULL;
     }
-#ifndef OPEN_MPI /* MPICH: the file has MPI_FILE_NULL's handler without a reference to it, and gives one back when it is closed */
-    MPI_Errhandler referred;
-    MPI_File_get_errhandler(MPI_FILE_NULL, &referred);
-#endif
+    refer_to_handler();
     if (exchanged(file, before)) {
         return guest_trap("%s: %s was exchanged for another file while it was opened", here, file->name);
     }

@@ -83,7 +83,12 @@ struct kept {
 static struct kept *kept;
 static size_t kept_count, kept_room;
 
+static void free_complete(void);
+
 static void keep(MPI_Request host, int32_t file) {
+    if (kept_count == kept_room) {
+        free_complete();
+    }
     if (kept_count == kept_room) {
         size_t more = kept_room == 0 ? 16 : 2 * kept_room;
         struct kept *grown = realloc(kept, more * sizeof *grown);
@@ -96,33 +101,39 @@ static void keep(MPI_Request host, int32_t file) {
     kept[kept_count++] = (struct kept){.host = host, .file = file};
 }
 
-/* Free what has completed meanwhile of what was pending. */
+/* Take the request out: MPI may call the guest while it completes, and the guest free others. */
+static MPI_Request take_out(size_t place) {
+    MPI_Request host = kept[place].host;
+    kept[place] = kept[--kept_count];
+    return host;
+}
+
+/* Free it on the node if it has completed. */
+static bool freed_if_complete(MPI_Request host) {
+    int complete = 0;
+    if (MPI_Test(&host, &complete, MPI_STATUS_IGNORE) == MPI_SUCCESS && !complete) {
+        return false;
+    }
+    if (host != MPI_REQUEST_NULL) { /* it restarts */
+        MPI_Request_free(&host);
+    }
+    return true;
+}
+
+/* The last come first, since what is kept again comes behind. */
 static void free_complete(void) {
-    static bool busy; /* an error handler of the guest's may free a request, too */
-    if (busy) {
-        return;
-    }
-    busy = true;
-    for (size_t i = 0; i < kept_count; i++) {
-        if (kept[i].file != PENDING) {
-            continue;
-        }
-        MPI_Request host = kept[i].host;
-        int complete = 0;
-        kept[i] = kept[--kept_count]; /* out of the list while MPI may call the guest */
-        if (MPI_Test(&host, &complete, MPI_STATUS_IGNORE) == MPI_SUCCESS && !complete) {
-            keep(host, PENDING);
-            struct kept last = kept[kept_count - 1];
-            kept[kept_count - 1] = kept[i];
-            kept[i] = last;
-        } else {
-            if (host != MPI_REQUEST_NULL) { /* it restarts */
-                MPI_Request_free(&host);
+    static bool busy;
+    for (size_t i = kept_count; !busy && i-- > 0;) {
+        if (i < kept_count && kept[i].file == PENDING) {
+            MPI_Request host = take_out(i);
+            busy = true;
+            bool freed = freed_if_complete(host);
+            busy = false;
+            if (!freed) {
+                keep(host, PENDING);
             }
-            i--;
         }
     }
-    busy = false;
 }
 
 void request_of_file(int32_t guest_handle, int32_t file) {
@@ -142,15 +153,12 @@ bool requests_of_file(int32_t file) {
 }
 
 void requests_complete(int32_t file) {
-    size_t left = 0;
-    for (size_t i = 0; i < kept_count; i++) {
-        if (kept[i].file == file) {
-            MPI_Wait(&kept[i].host, MPI_STATUS_IGNORE);
-        } else {
-            kept[left++] = kept[i];
+    for (size_t i = kept_count; i-- > 0;) {
+        if (i < kept_count && kept[i].file == file) {
+            MPI_Request host = take_out(i);
+            MPI_Wait(&host, MPI_STATUS_IGNORE);
         }
     }
-    kept_count = left;
 }
 
 static void free_senders(void) {
@@ -271,8 +279,9 @@ IMPORT(MPI_Request_free) {
     if (slot->sort == REQUEST_GIVES_PARTS || slot->file != 0) {
         keep(host, slot->file);
     } else if (FREES_ONLY_COMPLETE && (slot->sort == REQUEST_ONCE || slot->sort == REQUEST_RESTARTS)) {
-        keep(host, PENDING);
-        free_complete();
+        if (!freed_if_complete(host)) {
+            keep(host, PENDING);
+        }
     } else {
         code = MPI_Request_free(&host);
     }

@@ -46,3 +46,10 @@ static inline int end(void) {
     MPI_Finalize();
     return failures != 0;
 }
+
+static inline int is_open_mpi(void) {
+    char version[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+    MPI_Get_library_version(version, &length);
+    return strncmp(version, "Open MPI", 8) == 0;
+}
