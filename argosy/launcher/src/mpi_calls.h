@@ -47,11 +47,23 @@ static inline double apart(const struct type_info *type, double count, double st
         grows && bytes <= TYPE_LIMIT;                                                                                  \
     })
 
+/* MPICH before 5.0 lets reals through to MPI_LAND and MPI_LOR, which have no such type in MPI, and ends the job there. */
+static inline bool ends_job(int32_t operation, const struct type_info *type) {
+#if defined MPICH_NUMVERSION && MPICH_NUMVERSION < 50000000
+    return (operation == ABI_MPI_LAND || operation == ABI_MPI_LOR) && type_group(type->host) == GROUP_REAL;
+#else
+    (void)operation, (void)type;
+    return false;
+#endif
+}
+
 /* May MPI apply this operation to this datatype? Users' operations take any, predefined ones what the node computes as
  * the guest would. MPI_REPLACE and MPI_NO_OP only move data. */
 static inline bool reducible(int32_t operation, const struct type_info *type) {
-    return __builtin_expect(type->quads == NO_QUADS, 1) || (uint32_t)operation >= HANDLE_FIRST_DYNAMIC ||
-           operation == ABI_MPI_REPLACE || operation == ABI_MPI_NO_OP;
+    if (__builtin_expect(type->quads == NO_QUADS, 1)) {
+        return !ends_job(operation, type);
+    }
+    return (uint32_t)operation >= HANDLE_FIRST_DYNAMIC || operation == ABI_MPI_REPLACE || operation == ABI_MPI_NO_OP;
 }
 /* The same in a collective, which users' operations serve: there quads have operations of ours, put in place of *host. */
 static inline bool reducible_with(int32_t operation, const struct type_info *type, MPI_Op *host) {

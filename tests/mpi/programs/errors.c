@@ -152,6 +152,11 @@ static void handles(void) {
     GIVES(MPI_Op_free(&op_copy), MPI_ERR_OP);
     long double quad = 1;
     GIVES(MPI_Allreduce(MPI_IN_PLACE, &quad, 1, MPI_LONG_DOUBLE, (MPI_Op)MPI_BAND, MPI_COMM_WORLD), MPI_ERR_OP);
+    float more[2] = {1, 1}; /* MPI says that these take no reals; some libraries compute them all the same */
+    value = MPI_Reduce_local(&more[0], &more[1], 1, MPI_FLOAT, MPI_LAND);
+    CHECK(value == MPI_SUCCESS || class_of(value) == MPI_ERR_OP);
+    value = MPI_Allreduce(MPI_IN_PLACE, more, 1, MPI_FLOAT, MPI_LOR, MPI_COMM_WORLD);
+    CHECK(value == MPI_SUCCESS || class_of(value) == MPI_ERR_OP);
 }
 
 static void numbers(void) {
