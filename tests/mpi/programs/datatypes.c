@@ -100,6 +100,10 @@ static void packed(void) {
     MPI_Type_create_hindexed(0, NULL, NULL, MPI_INT, &nothing);
     CHECK_IS(MPI_Pack_external_size("external32", 5, nothing, &far), MPI_SUCCESS);
     CHECK_IS(far, 0);
+    MPI_Type_commit(&nothing);
+    position = 4;
+    MPI_Unpack(buffer, length, &position, &number, 3, nothing, MPI_COMM_WORLD);
+    CHECK_IS(position, 4);
     MPI_Type_free(&nothing);
     MPI_Type_create_struct(2, (int[]){1, 1}, (MPI_Aint[]){0, 4}, (MPI_Datatype[]){MPI_DOUBLE, MPI_INT}, &nothing);
     MPI_Type_commit(&nothing);
