@@ -177,3 +177,10 @@ def test_what_cannot_go_on_ends_the_whole_job_and_says_why(way: str, library: st
     assert "went on" not in done.output
     for words in ENDINGS[way]:
         assert words in done.errors, done.errors
+
+
+def test_a_window_that_would_end_mpich_at_the_end_is_told() -> None:
+    done = mpi_programs.start(mpi_programs.compiled("fatal.c"), "mpich", arguments=("window",))
+    assert done.status != 0
+    assert "MPI_Finalize: called before MPI_Win_free" in done.errors, done.errors
+    assert "Assertion" not in done.errors, done.errors

@@ -13,6 +13,7 @@
 #include "mpi_sessions.h"
 #include "mpi_traffic.h"
 #include "mpi_types.h"
+#include "mpi_windows.h"
 
 enum phase mpi_phase = PHASE_OUTSIDE;
 bool mpi_world, mpi_ended;
@@ -110,6 +111,9 @@ IMPORT(MPI_Finalize) {
     }
     if (guest_depth > 0) { /* it would take away what the frames below still use */
         return guest_trap("%s: called inside a function that MPI calls", here);
+    }
+    if (win_holds_up_end()) {
+        return guest_trap("%s: called before MPI_Win_free of each window, which this MPI library needs", here);
     }
     grant_end();
     request_finish();

@@ -22,6 +22,18 @@ struct win_info *win_find(int32_t guest_handle) {
     return slot == NULL ? NULL : slot->extra;
 }
 
+bool win_holds_up_end(void) {
+#if defined MPICH_NUMVERSION && MPICH_NUMVERSION < 40100000 /* whose UCX finds memory registered then */
+    for (uint32_t i = 0; i < win_handles.used; i++) {
+        const struct win_info *win = win_handles.slots[i].references != 0 ? win_handles.slots[i].extra : NULL;
+        if (win != NULL && win->attachments == NULL && win->exposed[win->rank].bytes > 0) {
+            return true;
+        }
+    }
+#endif
+    return false;
+}
+
 bool win_rank_in(const struct win_info *win, int32_t rank, int *host) {
     *host = rank == ABI_MPI_PROC_NULL ? MPI_PROC_NULL : rank;
     return rank == ABI_MPI_PROC_NULL || (rank >= 0 && rank < win->size);

@@ -26,6 +26,9 @@ int main(int argc, char **argv) {
         MPI_Get_processor_name(name, &length);
         MPI_Finalize();
         MPI_Comm_size(MPI_COMM_WORLD, &value);
+    } else if (strcmp(way, "window") == 0) {
+        MPI_Win win;
+        MPI_Win_create(&value, sizeof value, 1, MPI_INFO_NULL, MPI_COMM_WORLD, &win);
     }
     MPI_Barrier(MPI_COMM_WORLD);
     puts("went on");
