@@ -13,23 +13,6 @@ bool type_grows(const struct type_info *old, double farthest, double longest, do
            elements * (double)old->size <= TYPE_LIMIT;
 }
 
-MPI_Info split_info(int split_type, MPI_Info info) {
-    static const char *const keys[] = {"mpi_hw_resource_type", "mpi_pset_name"};
-    MPI_Info made = MPI_INFO_NULL;
-    if (split_type == MPI_COMM_TYPE_SHARED || info == MPI_INFO_NULL) {
-        return info;
-    }
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        char value[MPI_MAX_INFO_VAL + 1];
-        int found = 0;
-        if (MPI_Info_get(info, keys[i], MPI_MAX_INFO_VAL, value, &found) == MPI_SUCCESS && found &&
-            (made != MPI_INFO_NULL || MPI_Info_create(&made) == MPI_SUCCESS)) {
-            MPI_Info_set(made, keys[i], value);
-        }
-    }
-    return made;
-}
-
 bool graph_fits(const struct comm_info *comm, int32_t most_degrees, int32_t most_edges) {
     int nodes, edges;
     return MPI_Graphdims_get(comm->host, &nodes, &edges) == MPI_SUCCESS && nodes <= most_degrees && edges <= most_edges;

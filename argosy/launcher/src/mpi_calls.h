@@ -10,6 +10,7 @@
 #include "mpi_basics.h"
 #include "mpi_bsend.h"
 #include "mpi_external.h"
+#include "mpi_hints.h"
 #include "mpi_sessions.h"
 #include "mpi_types.h"
 #include "mpi_windows.h"
@@ -124,17 +125,6 @@ static inline bool view_begins(const struct type_info *element, const struct typ
     return element->true_lower >= 0 && file->true_lower >= 0;
 }
 
-/* Free an info that file_hints or split_info made of the guest's, unless it is that itself. */
-static inline void info_free_made(MPI_Info made, MPI_Info given) {
-    if (made != given && made != MPI_INFO_NULL) {
-        MPI_Info_free(&made);
-    }
-}
-
-/* `info` for a file, or a copy of it without the hints whose value makes no sense, which the standard has ignored and
- * ROMIO believes. */
-MPI_Info file_hints(MPI_Info info);
-
 /* The bits of an access mode that the launcher sees to, and MPI does not know of. */
 int32_t file_deletes(int32_t guest_handle);
 /* Has the node's disk room for a file of that many bytes, and may this process write them? */
@@ -168,8 +158,6 @@ enum { MOST_DIMENSIONS = 20 }; /* MPICH's, which it forgets where few of more ar
 static inline MPI_Datatype pair_in(MPI_Datatype type) {
     return type == MPI_FLOAT_INT ? MPI_2INT : type;
 }
-/* What of `info` says how to split: `info` itself, MPI_INFO_NULL, or one that is made for that. */
-MPI_Info split_info(int split_type, MPI_Info info);
 /* Ranks of a group, where allowed with MPI_PROC_NULL; ranges of them as triplets (first, last, stride); ranks of a
  * communicator. False when there is one that is not. */
 bool group_ranks_in(MPI_Group group, int *ranks, int64_t count, bool null);

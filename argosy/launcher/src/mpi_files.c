@@ -148,34 +148,6 @@ static bool exchanged(const struct file_info *file, const bool before[MOST_DESCR
     return some || !S_ISREG(there.st_mode);
 }
 
-/* --- hints --------------------------------------------------------------------------------------------------------- */
-
-/* Those that ROMIO reads as numbers: it divides by some, and takes what is no number for 0. */
-static const char *const counts_in_hints[] = {"cb_buffer_size",     "cb_nodes",      "ind_rd_buffer_size",
-                                              "ind_wr_buffer_size", "striping_unit", "striping_factor"};
-
-static bool is_count(const char *text) {
-    size_t digits = strspn(text, "0123456789");
-    return digits > 0 && digits < 10 && text[digits] == '\0' && strtol(text, NULL, 10) > 0;
-}
-
-MPI_Info file_hints(MPI_Info info) {
-    MPI_Info kept = info;
-    for (size_t i = 0; info != MPI_INFO_NULL && i < sizeof counts_in_hints / sizeof *counts_in_hints; i++) {
-        char value[MPI_MAX_INFO_VAL + 1];
-        int found = 0;
-        if (MPI_Info_get(info, counts_in_hints[i], MPI_MAX_INFO_VAL, value, &found) != MPI_SUCCESS || !found ||
-            is_count(value)) {
-            continue;
-        }
-        if (kept == info && MPI_Info_dup(info, &kept) != MPI_SUCCESS) {
-            return MPI_INFO_NULL;
-        }
-        MPI_Info_delete(kept, counts_in_hints[i]);
-    }
-    return kept;
-}
-
 /* MPICH gives a file that it opens MPI_FILE_NULL's error handler without a reference to it, and gives one back when the
  * file is closed: this is the one that it gives back. */
 static void refer_to_handler(void) {

@@ -17,6 +17,8 @@
  */
 #include "mpi_processes.h"
 
+#include "mpi_hints.h"
+
 enum { MOST_PROGRAMS = 256, MOST_ARGUMENTS = 8192, MOST_BYTES = 1 << 20 };
 
 /* One of the programs of a spawn; what it points to lives in the call's scratch. */
@@ -67,13 +69,11 @@ static const char **arguments_in(struct scratch *scratch, uint32_t at, uint64_t 
 
 /* The working folder that the info asks for. False: it is no granted one. */
 static bool folder_in(struct scratch *scratch, MPI_Info info, const char **folder) {
-    char value[1025];
-    int found = 0;
+    char value[MPI_MAX_INFO_VAL + 1];
     *folder = NULL;
-    if (info == MPI_INFO_NULL || MPI_Info_get(info, "wdir", sizeof value - 1, value, &found) != MPI_SUCCESS || !found) {
+    if (!hint_in(info, "wdir", value)) {
         return true;
     }
-    value[sizeof value - 1] = '\0';
     if (!guest_has_folder(value)) {
         return false;
     }

@@ -1,5 +1,6 @@
 /* Windows: how they are made, in all forms but the parts of a dynamic one. See mpi_windows.c. */
 #include "mpi_attachments.h"
+#include "mpi_hints.h"
 #include "mpi_pages.h"
 #include "mpi_private.h"
 #include "mpi_shared.h"
@@ -47,11 +48,8 @@ static const char *wrong_argument(const struct wanted *wanted, const struct comm
 
 /* Does the info ask for parts of shared memory that need not follow each other? */
 static bool apart_wanted(MPI_Info info) {
-    char value[8] = "";
-    int found = 0;
-    return info != MPI_INFO_NULL &&
-           MPI_Info_get(info, "alloc_shared_noncontig", sizeof value - 1, value, &found) == MPI_SUCCESS && found &&
-           strcmp(value, "true") == 0;
+    char value[MPI_MAX_INFO_VAL + 1];
+    return hint_in(info, "alloc_shared_noncontig", value) && strcmp(value, "true") == 0;
 }
 
 /* Lay the ranks' parts of shared memory one after the other, each on a page of its own where that was asked for; the
@@ -125,41 +123,24 @@ void win_unfurnish(struct win_info *win) {
     }
 }
 
-/* The hints for MPI's windows: not "same_size" where some begin earlier than the guest's, on which all ranks agree. */
-static MPI_Info hints_for(const struct win_info *made, MPI_Info info) {
-    bool earlier = false;
-    for (int i = 0; i < made->size; i++) {
-        earlier |= win_lead(made, i) != 0;
-    }
-    char value[8];
-    int found = 0;
-    if (earlier && info != MPI_INFO_NULL) {
-        MPI_Info_get(info, "same_size", sizeof value - 1, value, &found);
-    }
-    if (!found) {
-        return info;
-    }
-    MPI_Info kept;
-    if (MPI_Info_dup(info, &kept) != MPI_SUCCESS) {
-        return MPI_INFO_NULL;
-    }
-    MPI_Info_delete(kept, "same_size");
-    return kept;
-}
-
 static int create(struct win_info *made, const struct wanted *wanted, MPI_Info info) {
-    int code;
-    if (wanted->flavor == ABI_MPI_WIN_FLAVOR_DYNAMIC) {
+    int code = MPI_SUCCESS;
+    bool dynamic = wanted->flavor == ABI_MPI_WIN_FLAVOR_DYNAMIC, earlier = false;
+    if (dynamic) {
         made->attachments = attachments_make(made->comm, made->size, made->rank, &code);
-        return code == MPI_SUCCESS ? MPI_Win_create_dynamic(info, made->comm, &made->host) : code;
     }
-    MPI_Info hints = hints_for(made, info);
-    MPI_Aint before = win_lead(made, made->rank);
-    code = MPI_Win_create(guest.base + made->base - before, (MPI_Aint)wanted->bytes + before, 1, hints, made->comm,
-                          &made->host);
-    if (hints != info && hints != MPI_INFO_NULL) {
-        MPI_Info_free(&hints);
+    for (int i = 0; i < made->size; i++) {
+        earlier |= !dynamic && win_lead(made, i) != 0;
     }
+    MPI_Info hints = window_hints(info, earlier);
+    if (dynamic) {
+        code = code == MPI_SUCCESS ? MPI_Win_create_dynamic(hints, made->comm, &made->host) : code;
+    } else {
+        MPI_Aint before = win_lead(made, made->rank);
+        code = MPI_Win_create(guest.base + made->base - before, (MPI_Aint)wanted->bytes + before, 1, hints, made->comm,
+                              &made->host);
+    }
+    info_free_made(hints, info);
     return code;
 }
 

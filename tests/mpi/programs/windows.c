@@ -7,7 +7,11 @@ int main(int argc, char **argv) {
     int to = (rank + 1) % size, from = (rank + size - 1) % size, value = 100 + rank, got = -1, flag;
     MPI_Win win;
     /* Every rank another size: rank r exposes r + 2 integers. */
-    MPI_Win_create(exposed, (rank + 2) * (int)sizeof(int), sizeof(int), MPI_INFO_NULL, MPI_COMM_WORLD, &win);
+    MPI_Info hints;
+    MPI_Info_create(&hints);
+    MPI_Info_set(hints, "accumulate_ops", "no such ones"); /* an implementation may ignore what it does not know */
+    MPI_Win_create(exposed, (rank + 2) * (int)sizeof(int), sizeof(int), hints, MPI_COMM_WORLD, &win);
+    MPI_Info_free(&hints);
     MPI_Win_fence(MPI_MODE_NOPRECEDE, win);
     MPI_Put(&value, 1, MPI_INT, to, 1, 1, MPI_INT, win);
     MPI_Win_fence(MPI_MODE_NOSUCCEED, win);
