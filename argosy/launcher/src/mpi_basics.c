@@ -204,7 +204,7 @@ static bool holds(MPI_Datatype type, enum type_trouble trouble, bool part) {
 }
 
 bool type_holds(MPI_Datatype type, enum type_trouble trouble) {
-    return (trouble != FILLED || !alike(type)) && holds(type, trouble, false);
+    return holds(type, trouble, false);
 }
 #else
 bool type_holds(MPI_Datatype type, enum type_trouble trouble) { /* libraries that are not known for these */

@@ -26,8 +26,8 @@ enum type_group type_group(MPI_Datatype basic);
 /* What MPICH ends the job for.
  * - COUNTED: counting elements (MPI_Get_elements) of a type with MPI_FLOAT_INT among its parts, by whose elements' size it
  *   divides (by itself it is counted as two integers, pair_in), or with a distributed array of elements of several sizes.
- * - FILLED: elements counted into a status (MPI_Status_set_elements), in such an array, or where several sorts of elements
- *   have an empty part among them, by whose elements' size it divides.
+ * - FILLED: elements counted into a status (MPI_Status_set_elements), in such an array, or where a part is empty, by whose
+ *   elements' size it divides.
  * - NOT_EXTERNAL: external32 of large counts, and of parts and blocks that hold nothing. */
 enum type_trouble { COUNTED, FILLED, NOT_EXTERNAL };
 bool type_holds(MPI_Datatype type, enum type_trouble trouble);

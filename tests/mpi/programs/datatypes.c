@@ -131,7 +131,7 @@ static void packed(void) {
 
 /* Elements of several sizes are counted where a library can; where it would end the process, that is refused. */
 static void counted(void) {
-    MPI_Datatype mixed, dealt, with_empty, empty;
+    MPI_Datatype mixed, dealt, with_empty, beside_empty, empty;
     MPI_Status status;
     int count = -1;
     memset(&status, 0, sizeof status);
@@ -141,6 +141,8 @@ static void counted(void) {
     MPI_Type_contiguous(0, MPI_INT, &empty);
     MPI_Type_create_struct(3, (int[]){1, 1, 1}, (MPI_Aint[]){0, 4, 8}, (MPI_Datatype[]){empty, MPI_INT, MPI_DOUBLE},
                            &with_empty);
+    MPI_Type_create_struct(2, (int[]){1, 2}, (MPI_Aint[]){0, 4}, (MPI_Datatype[]){empty, MPI_INT}, &beside_empty);
+    MPI_Type_commit(&beside_empty);
     MPI_Type_commit(&dealt);
     MPI_Type_commit(&with_empty);
     MPI_Type_commit(&mixed);
@@ -150,6 +152,7 @@ static void counted(void) {
     CHECK_IS(count, 3);
     MPI_Status_set_elements(&status, dealt, 7);
     MPI_Status_set_elements(&status, with_empty, 7);
+    MPI_Status_set_elements(&status, beside_empty, 7);
     MPI_Type_commit(&empty);
     CHECK_IS(MPI_Status_set_elements(&status, empty, 7), MPI_SUCCESS);
     CHECK_IS(MPI_Get_count(&status, MPI_BYTE, &count), MPI_SUCCESS);
@@ -169,6 +172,7 @@ static void counted(void) {
     MPI_Type_free(&empty);
     MPI_Type_free(&mixed);
     MPI_Type_free(&with_empty);
+    MPI_Type_free(&beside_empty);
 }
 
 /* What a datatype was made of is told in the names that were given, though the node knows MPI_LONG by another. */
