@@ -179,8 +179,11 @@ def test_what_cannot_go_on_ends_the_whole_job_and_says_why(way: str, library: st
         assert words in done.errors, done.errors
 
 
-def test_a_window_that_would_end_mpich_at_the_end_is_told() -> None:
-    done = mpi_programs.start(mpi_programs.compiled("fatal.c"), "mpich", arguments=("window",))
+@pytest.mark.parametrize(
+    ("program", "call"), [("fatal.c", "MPI_Finalize"), ("sessions_fatal.c", "MPI_Session_finalize")]
+)
+def test_a_window_that_would_end_mpich_at_its_end_is_told(program: str, call: str) -> None:
+    done = mpi_programs.start(mpi_programs.compiled(program), "mpich", arguments=("window",))
     assert done.status != 0
-    assert "MPI_Finalize: called before MPI_Win_free" in done.errors, done.errors
+    assert f"{call}: called before MPI_Win_free" in done.errors, done.errors
     assert "Assertion" not in done.errors, done.errors

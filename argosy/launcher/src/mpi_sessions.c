@@ -14,6 +14,7 @@
 #include "mpi_bsend.h"
 #include "mpi_callbacks.h"
 #include "mpi_types.h"
+#include "mpi_windows.h"
 
 #if HAVE_MPI_Session_init
 
@@ -141,6 +142,10 @@ IMPORT(MPI_Session_finalize) {
     if (!session_in(handle, &session) || session == MPI_SESSION_NULL) {
         v[0].i32 = refuse(MPI_COMM_WORLD, here, "session", ABI_MPI_ERR_SESSION);
         return NULL;
+    }
+    wasm_trap_t *left = open_sessions > 1 || mpi_world ? NULL : win_left(here);
+    if (left != NULL) {
+        return left;
     }
     bsend_session_ends(session, here);
     int code = MPI_Session_finalize(&session);

@@ -43,8 +43,8 @@ static inline uint32_t win_shared_part(const struct win_info *win, int rank) {
 void win_unfurnish(struct win_info *win); /* give back what belongs to it, but for the record */
 
 struct win_info *win_find(int32_t guest_handle); /* NULL: none */
-/* Lives a window for which MPI_Finalize would end the process? */
-bool win_holds_up_end(void);
+/* A trap where a window lives for which the end of MPI would end the process; else NULL. */
+wasm_trap_t *win_left(const char *here);
 bool win_rank_in(const struct win_info *win, int32_t rank, int *host);
 /* 0, or the class of what is wrong with `count` elements at displacement `disp` of that rank's window; `place` is the
  * displacement that MPI is to be given. */

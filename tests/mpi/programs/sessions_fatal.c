@@ -24,6 +24,10 @@ int main(int argc, char **argv) {
         MPI_Abort(MPI_COMM_WORLD, 7);
     } else if (strcmp(way, "finalize") == 0) {
         MPI_Finalize();
+    } else if (strcmp(way, "window") == 0) {
+        MPI_Win win;
+        MPI_Win_create(&value, sizeof value, 1, MPI_INFO_NULL, comm, &win);
+        MPI_Session_finalize(&session);
     }
     MPI_Barrier(comm);
     MPI_Comm_free(&comm);
