@@ -68,6 +68,13 @@ static int32_t class_of_errno(int error) {
 
 /* --- where it is --------------------------------------------------------------------------------------------------- */
 
+/* Open MPI 4.1 puts ".locktest." and a rank behind the path, in 256 bytes. */
+#ifdef OPEN_MPI
+enum { LONGEST_NAME = 256 - sizeof "/proc/self/fd/1234567/.locktest.1234567890" };
+#else
+enum { LONGEST_NAME = NAME_MAX };
+#endif
+
 /* The folder of the file that the guest names, and its name; -1 with a class. ROMIO takes what is before a colon for a
  * kind of file system, and opens what is behind it, wherever that is. */
 static int find(uint32_t address, bool writes, char name[NAME_MAX + 1], int32_t *class) {
@@ -82,7 +89,7 @@ static int find(uint32_t address, bool writes, char name[NAME_MAX + 1], int32_t 
     }
     scratch_free(&scratch);
     struct stat status;
-    if (folder >= 0 && (strchr(name, ':') != NULL ||
+    if (folder >= 0 && (strchr(name, ':') != NULL || strlen(name) > LONGEST_NAME ||
                         (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(status.st_mode)))) {
         close(folder); /* a folder, or a device or pipe that some other program waits at */
         folder = -1;

@@ -266,6 +266,14 @@ int main(int argc, char **argv) {
         CHECK(class_of(MPI_File_open(MPI_COMM_SELF, outside[i], MPI_MODE_RDONLY, MPI_INFO_NULL, &file)) != MPI_SUCCESS);
         CHECK(class_of(MPI_File_delete(outside[i], MPI_INFO_NULL)) != MPI_SUCCESS);
     }
+    char name[256];
+    memset(name, 'n', 255), name[255] = '\0';
+    int opened = MPI_File_open(MPI_COMM_SELF, name, MPI_MODE_CREATE | MPI_MODE_RDWR | MPI_MODE_DELETE_ON_CLOSE,
+                               MPI_INFO_NULL, &file);
+    CHECK(is_open_mpi() ? class_of(opened) == MPI_ERR_BAD_FILE : opened == MPI_SUCCESS);
+    if (opened == MPI_SUCCESS) {
+        MPI_File_close(&file);
+    }
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank == 0) {
         CHECK_IS(MPI_File_delete("data", MPI_INFO_NULL), MPI_SUCCESS);
