@@ -23,10 +23,10 @@
 
 enum { FIRST_FOLDER = 64, MOST_TRIES = 64, MOST_DESCRIPTORS = 4096 };
 
-/* A datatype that an access uses which does not block, by the guest's handle. */
+/* A datatype that an access uses which does not block. */
 struct held_type {
     struct held_type *next;
-    int32_t guest;
+    uint64_t serial; /* the guest's */
     MPI_Datatype host;
 };
 
@@ -314,16 +314,19 @@ void file_viewed(int32_t guest_handle, const char *datarep) {
 }
 
 /* Open MPI 4.1, and ROMIO where the access is collective, look into the datatype of a pending access although the guest may
- * have freed it: they are given a copy, which lives as long as the file is open. */
-MPI_Datatype file_type(int32_t guest_handle, int32_t guest_type, const struct type_info *type) {
+ * have freed it: they are given a copy, which lives until nothing is pending. */
+MPI_Datatype file_type(int32_t guest_handle, const struct type_info *type) {
     if (type->size == 0) {
         return MPI_BYTE;
     }
     struct file_info *file = file_find(guest_handle);
-    if (file != NULL && (uint32_t)guest_type >= HANDLE_FIRST_DYNAMIC) {
+    if (file != NULL && type_predefined_handle(type) == 0) {
         struct held_type *held = file->held;
-        while (held != NULL && held->guest != guest_type) {
+        while (held != NULL && held->serial != type->serial) {
             held = held->next;
+        }
+        if (held == NULL && file->split == SPLIT_NONE && !requests_of_file(guest_handle) && !requests_kept(guest_handle)) {
+            free_held(file);
         }
         if (held == NULL && (held = calloc(1, sizeof *held)) != NULL) {
             /* not MPI_Type_dup, which calls the guest's functions that copy attributes */
@@ -332,7 +335,7 @@ MPI_Datatype file_type(int32_t guest_handle, int32_t guest_type, const struct ty
                 free(held);
                 return type->host;
             }
-            held->guest = guest_type;
+            held->serial = type->serial;
             held->next = file->held;
             file->held = held;
         }

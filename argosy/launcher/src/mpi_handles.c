@@ -214,6 +214,7 @@ uint32_t type_predefined_handle(const struct type_info *info) {
 }
 
 struct type_info *type_info_slowly(struct type_info *info) {
+    static uint64_t serials;
     MPI_Count lower, extent, true_lower, true_extent, size;
     if (MPI_Type_get_extent_x(info->host, &lower, &extent) != MPI_SUCCESS ||
         MPI_Type_get_true_extent_x(info->host, &true_lower, &true_extent) != MPI_SUCCESS ||
@@ -225,6 +226,7 @@ struct type_info *type_info_slowly(struct type_info *info) {
     info->true_lower = true_lower;
     info->true_extent = true_extent;
     info->size = size;
+    info->serial = ++serials;
     info->measured = true;
     return info;
 }

@@ -167,6 +167,7 @@ struct type_info {
     char *given_name;        /* instead of that, by the guest */
     const uint32_t *parts;   /* what it was made of: the guest's predefined types, 0 for others; NULL: as the node says */
     int64_t lower, extent, true_lower, true_extent, size; /* bytes */
+    uint64_t serial;         /* no other datatype has or had it, whereas handles come again; 0: not measured yet */
 };
 /* Is it in the table of predefined types? Then its handle; otherwise 0. */
 uint32_t type_predefined_handle(const struct type_info *info);
@@ -214,6 +215,7 @@ bool request_settles(struct slot *slot); /* is one that restarts idle, or can it
 /* A request reads or writes this file. Libraries look into the file until it has completed: no file is closed before. */
 void request_of_file(int32_t guest, int32_t file);
 bool requests_of_file(int32_t file);      /* are there some that the guest has to complete? */
+bool requests_kept(int32_t file);         /* or that it has freed? */
 void requests_complete(int32_t file);     /* those that it has freed */
 
 /* How many functions of generalized requests are running, and whether a call below one of them still uses this request:

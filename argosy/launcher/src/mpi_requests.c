@@ -152,6 +152,15 @@ bool requests_of_file(int32_t file) {
     return false;
 }
 
+bool requests_kept(int32_t file) {
+    for (size_t i = 0; i < kept_count; i++) {
+        if (kept[i].file == file) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void requests_complete(int32_t file) {
     for (size_t i = kept_count; i-- > 0;) {
         if (i < kept_count && kept[i].file == file) {
