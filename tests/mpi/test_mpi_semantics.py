@@ -141,6 +141,12 @@ def test_files_are_opened_inside_the_granted_folder_only(
     assert sorted(path.name for path in granted.iterdir()) == ["dangling", "grown", "link", "outside", "shared"]
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_files_and_memory_agree_on_where_data_lie(library: str, tmp_path: Path) -> None:
+    done = mpi_programs.start(mpi_programs.compiled("placing.c"), library, granted=tmp_path)
+    assert (done.output, done.status) == ("ok\n", 0), done.output + done.errors
+
+
 # What a launcher asks those of the other ranks, and how many words a guest would have to answer with.
 EXCHANGES = {"window": "4", "dynamic": "4", "shared": "4", "file": "2"}
 

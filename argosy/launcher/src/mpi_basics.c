@@ -175,8 +175,12 @@ static bool holds(MPI_Datatype type, enum type_trouble trouble, bool part) {
     }
     MPI_Count size;
     bool empty = part && MPI_Type_size_x(type, &size) == MPI_SUCCESS && size == 0;
-    if (trouble == NOT_EXTERNAL ? larges > 0 || empty
-                                : (trouble == FILLED && empty) || (combiner == MPI_COMBINER_DARRAY && !alike(type))) {
+    if (trouble == MISPLACED && part) {
+        return true;
+    }
+    bool dealt = combiner == MPI_COMBINER_DARRAY && (trouble == COUNTED || trouble == FILLED);
+    if ((trouble == NOT_EXTERNAL && larges > 0) || (trouble != COUNTED && empty) ||
+        (dealt && !alike(type))) {
         return true;
     }
     struct scratch scratch = {NULL};
@@ -189,6 +193,9 @@ static bool holds(MPI_Datatype type, enum type_trouble trouble, bool part) {
                       MPI_SUCCESS) {
         for (int i = 1; trouble == NOT_EXTERNAL && combiner == MPI_COMBINER_STRUCT && i <= numbers[0]; i++) {
             found = found || numbers[i] == 0;
+        }
+        if (trouble == MISPLACED && combiner == MPI_COMBINER_RESIZED) {
+            found = (addresses > 0 ? places[0] : counts[0]) != 0;
         }
         for (MPI_Count i = 0; i < types; i++) {
             found = found || holds(parts[i], trouble, true);

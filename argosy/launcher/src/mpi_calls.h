@@ -112,6 +112,16 @@ static inline bool distributions_in(int *values, int64_t count, bool kinds) {
     return true;
 }
 
+/* Elements are dealt out by at least one: Open MPI 4.1 divides by that number. */
+static inline bool deals_out(const int *distributions, const int *arguments, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        if (distributions[i] == MPI_DISTRIBUTE_CYCLIC && arguments[i] == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Libraries end the job when an offset with what lies there exceeds the system's: 4 PiB are enough. */
 #define FILE_LIMIT ((int64_t)1 << 52)
 
@@ -144,7 +154,7 @@ bool split_is(int32_t guest_handle, enum split split);
 /* A view in this data representation was set. Is it the one that the launcher converts? */
 void file_viewed(int32_t guest_handle, const char *datarep);
 /* What MPI gets for the datatype of an access that does not block, or ends in another call. */
-MPI_Datatype file_type(int32_t guest_handle, int32_t guest_type, const struct type_info *type);
+MPI_Datatype file_type(int32_t guest_handle, const struct type_info *type);
 void file_view_failed(MPI_File file, int code); /* after MPI_File_set_view: it sees bytes then */
 bool file_external(int32_t guest_handle);
 void split_set(int32_t guest_handle, enum split split);

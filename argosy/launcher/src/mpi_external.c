@@ -8,6 +8,8 @@
  *   reads and writes bytes in files of external32, which are the same in any representation: they are converted here, in
  *   memory of ours, and no further than MPI says that it has read. Accesses that do not block, or begin and end in two
  *   calls, are refused there.
+ * - ROMIO takes data before the buffer's address to begin at it, and in MPICH 4.0 finds little of what is made of several
+ *   layers: it would copy from and to memory that is not even the guest's. It gets bytes that are packed.
  */
 #include "mpi_external.h"
 
@@ -45,8 +47,25 @@ bool external_form(const struct type_info *type) {
     return basic != MPI_DATATYPE_NULL && external_size(basic, true);
 }
 
+static bool misplaced(const struct type_info *type) {
+#if defined MPICH_NUMVERSION && MPICH_NUMVERSION < 40100000
+    if (type_holds(type->host, MISPLACED)) {
+        return true;
+    }
+#endif
+    return type->lower < 0 || type->true_lower < 0 || type->extent <= 0;
+}
+
+bool access_pends(bool external, const struct type_info *type) {
+    return !external && !misplaced(type);
+}
+
 static bool pack(const struct access *access, void *packed) {
     MPI_Count position = 0, size = access->count;
+    if (!access->external) {
+        return MPI_Pack_c(access->user, access->user_count, access->user_type->host, packed, size, &position,
+                          MPI_COMM_SELF) == MPI_SUCCESS;
+    }
     if (MPI_Pack_external_c("external32", access->user, access->user_count, access->user_type->host, packed, size,
                             &position) != MPI_SUCCESS) {
         return false;
@@ -58,6 +77,10 @@ static bool pack(const struct access *access, void *packed) {
 static bool unpack(const struct access *access, void *packed) {
     struct scratch scratch = {NULL};
     MPI_Count position = 0, size = access->count;
+    if (!access->external) {
+        return MPI_Unpack_c(packed, size, &position, access->user, access->user_count, access->user_type->host,
+                            MPI_COMM_SELF) == MPI_SUCCESS;
+    }
     packed = quads_to_unpack(&scratch, packed, 0, access->user_count, access->user_type);
     bool done = packed != NULL &&
                 MPI_Unpack_external_c("external32", packed, size, &position, access->user, access->user_count,
@@ -68,12 +91,14 @@ static bool unpack(const struct access *access, void *packed) {
 
 struct access access_begin(bool external, void *buffer, int64_t count, const struct type_info *type, bool writes) {
     struct access access = plain(buffer, count, type);
-    if (!external || access.count == 0) {
+    if (access.count == 0 || access_pends(external, type)) {
         return access;
     }
-    MPI_Datatype basic = external_basic(type);
+    MPI_Datatype basic = external ? external_basic(type) : MPI_BYTE;
     __int128 bytes = (__int128)count * type->size;
-    access.refused = basic == MPI_DATATYPE_NULL || !external_size(basic, false) || !quads_travel(type) || bytes > INT_MAX;
+    access.external = external;
+    access.refused = basic == MPI_DATATYPE_NULL || (external && !(external_size(basic, false) && quads_travel(type))) ||
+                     bytes > INT_MAX;
     access.packed = access.refused ? NULL : malloc((size_t)bytes);
     if (access.packed == NULL) {
         access.refused = true;
@@ -127,6 +152,11 @@ int access_end(struct access *access, int code, bool writes, MPI_Status *status)
 bool external_form(const struct type_info *type) {
     (void)type;
     return true;
+}
+
+bool access_pends(bool external, const struct type_info *type) {
+    (void)type;
+    return !external;
 }
 
 struct access access_begin(bool external, void *buffer, int64_t count, const struct type_info *type, bool writes) {

@@ -9,13 +9,18 @@ bool external_form(const struct type_info *type);
 /* What the library gets for it. */
 MPI_Datatype external_type(const struct type_info *type);
 
-/* An access to a file, as MPI is told of it. Of a file in external32 MPI gets bytes that are converted already. */
+/* May data of that type be read or written while the guest goes on? */
+bool access_pends(bool external, const struct type_info *type);
+
+/* An access to a file, as MPI is told of it. Of a file in external32 MPI gets bytes that are converted already; and bytes
+ * of what it would look for in the wrong place. */
 struct access {
     void *buffer;
     int64_t count;
     MPI_Datatype type;
     bool refused;
     void *packed; /* the bytes; NULL: MPI does it all, and nothing below counts */
+    bool external;
     void *user;
     int64_t user_count;
     const struct type_info *user_type;

@@ -234,14 +234,17 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
 
 # The same, when results and buffers have been looked at as well.
 LAST_CONDITIONS: Mapping[str, tuple[str, str, str]] = {
+    "MPI_Type_create_darray": ("array_of_dargs", "deals_out(array_of_distribs, array_of_dargs, {ndims})", "ARG"),
     "MPI_Unpack_external": (
         "inbuf",
         "(inbuf = quads_to_unpack(&scratch, inbuf, position, {outcount}, datatype)) != NULL",
         "NO_MEM",
     ),
     **{f"MPI_File_{name}": ("datatype", "!access.refused", "UNSUPPORTED_OPERATION") for name in _ACCESSES},
-    **{f"MPI_File_{name}_begin": ("fh", "!file_external(v[0].i32)", "UNSUPPORTED_OPERATION") for name in _SPLIT},
-    **{f"MPI_File_i{name}": ("fh", "!file_external(v[0].i32)", "UNSUPPORTED_OPERATION") for name in _PENDING},
+    **{
+        f"MPI_File_{name}": ("fh", "access_pends(file_external(v[0].i32), datatype)", "UNSUPPORTED_OPERATION")
+        for name in (*(f"i{name}" for name in _PENDING), *(f"{name}_begin" for name in _SPLIT))
+    },
 }
 
 # What MPI gets, or the guest, instead of a number: C expressions.
@@ -273,7 +276,7 @@ PASSED: Mapping[tuple[str, str], str] = {
         for name in (*(f"i{name}" for name in _PENDING), *(f"{name}_begin" for name in _SPLIT))
         for parameter, passed in (
             ("count", "(datatype->size == 0 ? 0 : {count})"),
-            ("datatype", "file_type(v[0].i32, {datatype}, datatype)"),
+            ("datatype", "file_type(v[0].i32, datatype)"),
         )
     },
     ("MPI_Get_elements", "datatype"): "pair_in(datatype->host)",

@@ -131,7 +131,7 @@ static void packed(void) {
 
 /* Elements of several sizes are counted where a library can; where it would end the process, that is refused. */
 static void counted(void) {
-    MPI_Datatype mixed, dealt, with_empty, beside_empty, empty;
+    MPI_Datatype mixed, dealt, with_empty, beside_empty, empty, none;
     MPI_Status status;
     int count = -1;
     memset(&status, 0, sizeof status);
@@ -151,6 +151,8 @@ static void counted(void) {
     CHECK_IS(MPI_Get_elements(&status, mixed, &count), MPI_SUCCESS);
     CHECK_IS(count, 3);
     MPI_Status_set_elements(&status, dealt, 7);
+    CHECK(class_of(MPI_Type_create_darray(1, 0, 1, (int[]){4}, (int[]){MPI_DISTRIBUTE_CYCLIC}, (int[]){0}, (int[]){1},
+                                          MPI_ORDER_C, MPI_INT, &none)) == MPI_ERR_ARG);
     MPI_Status_set_elements(&status, with_empty, 7);
     MPI_Status_set_elements(&status, beside_empty, 7);
     MPI_Type_commit(&empty);

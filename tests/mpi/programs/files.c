@@ -16,6 +16,45 @@ static void hear(MPI_File *file, int *code, ...) {
 }
 
 /* Files have the handler that MPI_FILE_NULL has when they are opened, and it stays when they are closed. */
+/* A lower bound moves no data: MPICH 4.0's ROMIO thinks that it does. */
+static void bounded(MPI_File file) {
+    int from[64], to[64], plain[4], wrong = 0;
+    MPI_Datatype every, moved, both[2];
+    MPI_Status status;
+    MPI_Request request;
+    MPI_Type_vector(2, 1, 2, MPI_INT, &every);
+    MPI_Type_create_resized(every, -64, 32, &moved); /* integers 0 and 2, and then 8 and 10 */
+    MPI_Type_dup(moved, &both[0]);
+    MPI_Type_contiguous(1, moved, &both[1]);
+    for (int i = 0; i < 64; i++) {
+        from[i] = 100 * rank + i;
+    }
+    for (int way = 0; way < 2; way++) {
+        MPI_Offset at = 4096 + 16 * rank;
+        MPI_Type_commit(&both[way]);
+        memset(to, 0, sizeof to);
+        MPI_File_write_at(file, at, from + 32, 2, both[way], &status);
+        MPI_File_read_at(file, at, plain, 4, MPI_INT, &status);
+        CHECK(plain[0] == from[32] && plain[1] == from[34] && plain[2] == from[40] && plain[3] == from[42]);
+        MPI_File_read_at_all(file, at, to + 32, 2, both[way], &status);
+        for (int i = 0; i < 64; i++) {
+            wrong += to[i] != (i == 32 || i == 34 || i == 40 || i == 42 ? from[i] : 0);
+        }
+        CHECK_IS(wrong, 0);
+        MPI_Get_count(&status, both[way], &wrong);
+        CHECK_IS(wrong, 2);
+        wrong = MPI_File_iwrite_at(file, at, from + 32, 2, both[way], &request);
+        CHECK(wrong == MPI_SUCCESS || class_of(wrong) == MPI_ERR_UNSUPPORTED_OPERATION);
+        if (wrong == MPI_SUCCESS) {
+            MPI_Wait(&request, &status);
+        }
+        wrong = 0;
+        MPI_Type_free(&both[way]);
+    }
+    MPI_Type_free(&moved);
+    MPI_Type_free(&every);
+}
+
 static void handed_down(void) {
     MPI_Errhandler handler;
     MPI_File file = MPI_FILE_NULL;
@@ -241,6 +280,7 @@ int main(int argc, char **argv) {
     MPI_Type_free(&overlapping);
     MPI_File_set_view(file, 0, MPI_BYTE, MPI_BYTE, "native", MPI_INFO_NULL);
 
+    bounded(file);
     /* A zero-sized element would be divided by. */
     MPI_Datatype nothing;
     MPI_Type_contiguous(0, MPI_INT, &nothing);
