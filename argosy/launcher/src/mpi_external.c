@@ -53,7 +53,7 @@ static bool misplaced(const struct type_info *type) {
         return true;
     }
 #endif
-    return type->lower < 0 || type->true_lower < 0 || type->extent <= 0;
+    return type->size > 0 && (type->lower < 0 || type->true_lower < 0 || type->extent <= 0);
 }
 
 bool access_pends(bool external, const struct type_info *type) {

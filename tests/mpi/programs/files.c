@@ -307,7 +307,7 @@ int main(int argc, char **argv) {
         CHECK(class_of(MPI_File_delete(outside[i], MPI_INFO_NULL)) != MPI_SUCCESS);
     }
     char name[256];
-    memset(name, 'n', 255), name[255] = '\0';
+    memset(name, 'n', 255), name[0] = (char)('0' + rank), name[255] = '\0';
     int opened = MPI_File_open(MPI_COMM_SELF, name, MPI_MODE_CREATE | MPI_MODE_RDWR | MPI_MODE_DELETE_ON_CLOSE,
                                MPI_INFO_NULL, &file);
     CHECK(is_open_mpi() ? class_of(opened) == MPI_ERR_BAD_FILE : opened == MPI_SUCCESS);
