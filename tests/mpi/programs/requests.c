@@ -50,9 +50,38 @@ static void freed_while_pending(void) {
     CHECK_IS(none, 3);
 }
 
+/* A message that is too long for its receive ends at the buffer's end. */
+static void truncated(int to) {
+    enum { LONG = 1 << 20, ROOM = 16 };
+    int *message = malloc(LONG * sizeof *message), *buffer = calloc(LONG, sizeof *buffer), beyond = 0;
+    for (int i = 0; i < LONG; i++) {
+        message[i] = 1 + i;
+    }
+    MPI_Request requests[2];
+    MPI_Status statuses[2];
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    MPI_Irecv(buffer, ROOM, MPI_INT, MPI_ANY_SOURCE, 7, MPI_COMM_WORLD, &requests[0]);
+    MPI_Barrier(MPI_COMM_WORLD);
+    MPI_Isend(message, LONG, MPI_INT, to, 7, MPI_COMM_WORLD, &requests[1]);
+    GIVES(MPI_Wait(&requests[0], &statuses[0]), MPI_ERR_TRUNCATE);
+    MPI_Wait(&requests[1], &statuses[1]);
+    for (int i = ROOM; i < LONG; i++) {
+        beyond += buffer[i] != 0;
+    }
+    CHECK_IS(beyond, 0);
+    MPI_Barrier(MPI_COMM_WORLD);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_ARE_FATAL);
+    free(message);
+    free(buffer);
+}
+
 int main(int argc, char **argv) {
     begin(&argc, &argv);
     freed_while_pending();
+    if (!is_open_mpi()) { /* whose version 4 has it run over, natively too */
+        truncated(rank);
+        truncated((rank + 1) % size);
+    }
     int to = (rank + 1) % size, from = (rank + size - 1) % size;
     enum { N = 100 };
     static int out[N], in[N];
