@@ -301,6 +301,7 @@ def replay(path: Path, *, sanitized: bool, library: str | None) -> int:
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of what kills the launcher
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=1, help="how long to go on (default: 1)")
     parser.add_argument("--seed", type=int, default=1, help="the first sequence's seed; the next has one more")
