@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import fuzz
@@ -73,3 +77,37 @@ def test_a_saved_sequence_is_the_same_when_read_again() -> None:
     calls = Drawer(random.Random(5), list(binding.imports().values())).sequence(60)
     text = fuzz.saved(calls, {"seed": 5})
     assert [fuzz._from_json(call) for call in json.loads(text)["calls"]] == calls
+
+
+def _working_below(folder: Path) -> list[str]:
+    """The processes whose working folder lies there."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            where = (process / "cwd").readlink()
+        except OSError:  # it has ended, or is another user's
+            continue
+        if where.is_relative_to(folder):
+            found.append(process.name)
+    return found
+
+
+def test_a_fuzzer_that_is_ended_leaves_no_launcher(tmp_path: Path) -> None:
+    command = [sys.executable, fuzz.__file__, "--minutes", "5", "--library", "wheel"]
+    fuzzing = subprocess.Popen(
+        command, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        until = time.monotonic() + 240
+        while not (working := _working_below(tmp_path)) and fuzzing.poll() is None and time.monotonic() < until:
+            time.sleep(0.01)
+        assert working, "no launcher was started"
+        fuzzing.terminate()
+        assert fuzzing.wait(timeout=30) == 143
+    finally:
+        fuzzing.kill()
+        fuzzing.wait()
+    until = time.monotonic() + 10
+    while _working_below(tmp_path) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert _working_below(tmp_path) == []

@@ -175,12 +175,8 @@ static bool holds(MPI_Datatype type, enum type_trouble trouble, bool part) {
     }
     MPI_Count size;
     bool empty = part && MPI_Type_size_x(type, &size) == MPI_SUCCESS && size == 0;
-    if (trouble == MISPLACED && part) {
-        return true;
-    }
-    bool dealt = combiner == MPI_COMBINER_DARRAY && (trouble == COUNTED || trouble == FILLED);
-    if ((trouble == NOT_EXTERNAL && larges > 0) || (trouble != COUNTED && empty) ||
-        (dealt && !alike(type))) {
+    if (trouble == NOT_EXTERNAL ? larges > 0 || empty
+                                : (trouble == FILLED && empty) || (combiner == MPI_COMBINER_DARRAY && !alike(type))) {
         return true;
     }
     struct scratch scratch = {NULL};
@@ -193,9 +189,6 @@ static bool holds(MPI_Datatype type, enum type_trouble trouble, bool part) {
                       MPI_SUCCESS) {
         for (int i = 1; trouble == NOT_EXTERNAL && combiner == MPI_COMBINER_STRUCT && i <= numbers[0]; i++) {
             found = found || numbers[i] == 0;
-        }
-        if (trouble == MISPLACED && combiner == MPI_COMBINER_RESIZED) {
-            found = (addresses > 0 ? places[0] : counts[0]) != 0;
         }
         for (MPI_Count i = 0; i < types; i++) {
             found = found || holds(parts[i], trouble, true);
@@ -219,6 +212,33 @@ bool type_holds(MPI_Datatype type, enum type_trouble trouble) { /* libraries tha
     return false;
 }
 #endif
+
+bool type_nested(MPI_Datatype type) {
+    number counts[4];
+    int combiner;
+    if (!envelope(type, counts, &combiner) || combiner == MPI_COMBINER_NAMED || counts[3] == 0) {
+        return false;
+    }
+    struct scratch scratch = {NULL};
+    MPI_Datatype *types = scratch_take(&scratch, (uint64_t)counts[3] * sizeof *types);
+    bool known = types != NULL && contents(type, counts, &scratch, types), nested = !known;
+    for (number i = 0; known && i < counts[3]; i++) {
+        number parts[4] = {0};
+        bool named = envelope(types[i], parts, &combiner) && combiner == MPI_COMBINER_NAMED;
+        nested |= !named;
+        if (!named && parts[3] != 0) {
+            MPI_Type_free(&types[i]);
+        }
+    }
+    scratch_free(&scratch);
+    return nested;
+}
+
+bool type_bounded(MPI_Datatype type) {
+    number counts[4];
+    int combiner;
+    return envelope(type, counts, &combiner) && combiner == MPI_COMBINER_RESIZED;
+}
 
 bool type_of_fortran(MPI_Datatype type) {
     int combiner;

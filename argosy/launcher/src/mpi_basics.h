@@ -28,11 +28,12 @@ enum type_group type_group(MPI_Datatype basic);
  *   divides (by itself it is counted as two integers, pair_in), or with a distributed array of elements of several sizes.
  * - FILLED: elements counted into a status (MPI_Status_set_elements), in such an array, or where a part is empty, by whose
  *   elements' size it divides.
- * - NOT_EXTERNAL: external32 of large counts, and of parts and blocks that hold nothing.
- * - MISPLACED: what MPICH 4.0 looks for in the wrong place when it writes it to a file: datatypes made of others that are
- *   not predefined, and such whose lower bound was set. */
-enum type_trouble { COUNTED, FILLED, NOT_EXTERNAL, MISPLACED };
+ * - NOT_EXTERNAL: external32 of large counts, and of parts and blocks that hold nothing. */
+enum type_trouble { COUNTED, FILLED, NOT_EXTERNAL };
 bool type_holds(MPI_Datatype type, enum type_trouble trouble);
+/* Is it made of others that are not predefined? Were its bounds set, by MPI_Type_create_resized? */
+bool type_nested(MPI_Datatype type);
+bool type_bounded(MPI_Datatype type);
 /* Was it given by a MPI_Type_create_f90_*? Such a one stays, and MPICH frees it again at its end. */
 bool type_of_fortran(MPI_Datatype type);
 

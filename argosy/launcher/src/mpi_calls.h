@@ -50,12 +50,8 @@ static inline double apart(const struct type_info *type, double count, double st
 
 /* MPICH before 5.0 lets reals through to MPI_LAND and MPI_LOR, which have no such type in MPI, and ends the job there. */
 static inline bool ends_job(int32_t operation, const struct type_info *type) {
-#if defined MPICH_NUMVERSION && MPICH_NUMVERSION < 50000000
-    return (operation == ABI_MPI_LAND || operation == ABI_MPI_LOR) && type_group(type->host) == GROUP_REAL;
-#else
-    (void)operation, (void)type;
-    return false;
-#endif
+    return MPICH_BEFORE(50000000) && (operation == ABI_MPI_LAND || operation == ABI_MPI_LOR) &&
+           type_group(type->host) == GROUP_REAL;
 }
 
 /* May MPI apply this operation to this datatype? Users' operations take any, predefined ones what the node computes as

@@ -28,8 +28,15 @@
 #include "mpi_abi_values.h"
 #include "mpi_have.h"
 
+/* Is the node's library MPICH, of a version before that? (As its header counts them: 4.0.2 is 40002300.) */
+#ifdef MPICH_NUMVERSION
+#define MPICH_BEFORE(version) (MPICH_NUMVERSION < (version))
+#else
+#define MPICH_BEFORE(version) 0
+#endif
+
 /* MPI-3 libraries lack it; MPICH 4.0 declares it, and ends the process where an object gets it. */
-#if !HAVE_MPI_ERRORS_ABORT || (defined MPICH_NUMVERSION && MPICH_NUMVERSION < 50000000)
+#if !HAVE_MPI_ERRORS_ABORT || MPICH_BEFORE(50000000)
 #undef MPI_ERRORS_ABORT
 #define MPI_ERRORS_ABORT MPI_ERRORS_ARE_FATAL
 #endif

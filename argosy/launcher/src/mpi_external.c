@@ -48,11 +48,9 @@ bool external_form(const struct type_info *type) {
 }
 
 static bool misplaced(const struct type_info *type) {
-#if defined MPICH_NUMVERSION && MPICH_NUMVERSION < 40100000
-    if (type_holds(type->host, MISPLACED)) {
+    if (MPICH_BEFORE(40100000) && (type_nested(type->host) || (type->lower != 0 && type_bounded(type->host)))) {
         return true;
     }
-#endif
     return type->size > 0 && (type->lower < 0 || type->true_lower < 0 || type->extent <= 0);
 }
 

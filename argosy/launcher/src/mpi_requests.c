@@ -66,11 +66,7 @@ bool request_settles(struct slot *slot) {
 }
 
 /* MPICH 4.0 falls over a request to the process itself that was freed before it completed. */
-#if defined MPICH_NUMVERSION && MPICH_NUMVERSION < 40100000
-#define FREES_ONLY_COMPLETE 1
-#else
-#define FREES_ONLY_COMPLETE 0
-#endif
+#define FREES_ONLY_COMPLETE MPICH_BEFORE(40100000)
 
 /* Requests that the guest has freed and the node must not: senders of partitions (`file` 0), until no receiver is left
  * on any rank; accesses to files, until those are closed; and others that are pending (`file` PENDING), until they have

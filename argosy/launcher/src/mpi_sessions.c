@@ -50,13 +50,8 @@ void sessions_finish(void) {
 
 /* MPICH before 5.0 makes communicators from groups of all processes or of one; others only when it has a world, which
  * the first from all processes makes too. It ends the process where it has none. */
-#if defined MPICH_NUMVERSION && MPICH_NUMVERSION < 50000000
-#define NEEDS_WORLD 1
-#define BEGINS_ONCE 1
-#else
-#define NEEDS_WORLD 0
-#define BEGINS_ONCE 0
-#endif
+#define NEEDS_WORLD MPICH_BEFORE(50000000)
+#define BEGINS_ONCE MPICH_BEFORE(50000000)
 static bool world_made;
 
 static int keep(void) {

@@ -124,16 +124,14 @@ void win_unfurnish(struct win_info *win) {
 }
 
 static int create(struct win_info *made, const struct wanted *wanted, MPI_Info info) {
-    int code = MPI_SUCCESS;
-    bool dynamic = wanted->flavor == ABI_MPI_WIN_FLAVOR_DYNAMIC, earlier = false;
-    if (dynamic) {
-        made->attachments = attachments_make(made->comm, made->size, made->rank, &code);
-    }
+    bool earlier = false;
     for (int i = 0; i < made->size; i++) {
-        earlier |= !dynamic && win_lead(made, i) != 0;
+        earlier |= win_lead(made, i) != 0;
     }
     MPI_Info hints = window_hints(info, earlier);
-    if (dynamic) {
+    int code;
+    if (wanted->flavor == ABI_MPI_WIN_FLAVOR_DYNAMIC) {
+        made->attachments = attachments_make(made->comm, made->size, made->rank, &code);
         code = code == MPI_SUCCESS ? MPI_Win_create_dynamic(hints, made->comm, &made->host) : code;
     } else {
         MPI_Aint before = win_lead(made, made->rank);

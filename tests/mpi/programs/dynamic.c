@@ -108,7 +108,7 @@ int main(int argc, char **argv) {
     MPI_Win_fence(0, win);
     CHECK_IS(more[15], 1000 * from + 15);
     MPI_Win_fence(0, win);
-    int one_region = is_open_mpi();
+    int one_region = is_open_mpi(); /* wants one for all */
     GIVES(MPI_Put(line, 4, MPI_INT, to, 0, 1, two, win), one_region ? MPI_ERR_RMA_RANGE : MPI_SUCCESS);
     MPI_Win_fence(0, win);
     if (!one_region) {

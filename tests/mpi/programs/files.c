@@ -15,7 +15,6 @@ static void hear(MPI_File *file, int *code, ...) {
     heard++;
 }
 
-/* Files have the handler that MPI_FILE_NULL has when they are opened, and it stays when they are closed. */
 /* A lower bound moves no data: MPICH 4.0's ROMIO thinks that it does. */
 static void bounded(MPI_File file) {
     int from[64], to[64], plain[4], wrong = 0;
@@ -55,6 +54,7 @@ static void bounded(MPI_File file) {
     MPI_Type_free(&every);
 }
 
+/* Files have the handler that MPI_FILE_NULL has when they are opened, and it stays when they are closed. */
 static void handed_down(void) {
     MPI_Errhandler handler;
     MPI_File file = MPI_FILE_NULL;
@@ -281,6 +281,7 @@ int main(int argc, char **argv) {
     MPI_File_set_view(file, 0, MPI_BYTE, MPI_BYTE, "native", MPI_INFO_NULL);
 
     bounded(file);
+
     /* A zero-sized element would be divided by. */
     MPI_Datatype nothing;
     MPI_Type_contiguous(0, MPI_INT, &nothing);
