@@ -36,6 +36,9 @@ static const struct mpi_glue *glue_load(const char *mpi_library) {
     if (dlopen("libucs.so.0", RTLD_NOW | RTLD_NOLOAD) == NULL) {
         setenv("UCX_HANDLE_ERRORS", "none", 0);
     }
+    /* Open MPI has the receiver of a long message read it from the sender's memory, or the sender write it to the
+     * receiver's, as much as is sent: where less was asked for, beyond the buffer. In fragments it ends where it must. */
+    setenv("OMPI_MCA_pml_ob1_max_rdma_per_request", "0", 1);
     /* Global, because an MPI library's plug-ins look for their own library among the global symbols. */
     if (mpi_library != NULL && dlopen(mpi_library, RTLD_NOW | RTLD_GLOBAL) == NULL) {
         refuse(STATUS_CANNOT_RUN, "cannot load the MPI library: %s", dlerror());
