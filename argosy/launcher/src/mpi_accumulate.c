@@ -12,6 +12,10 @@ static bool is_predefined(const struct type_info *type) {
     return type->quads == NO_QUADS && type_predefined_handle(type) != 0;
 }
 
+bool swappable(const struct type_info *type) {
+    return is_predefined(type) && (type_group(type->host) & (GROUP_INTEGER | GROUP_LOGICAL | GROUP_BYTE)) != 0;
+}
+
 static MPI_Datatype basic_type(const struct type_info *type) {
     return is_predefined(type) ? type->host : type_basic(type->host);
 }

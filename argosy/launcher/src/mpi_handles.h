@@ -27,6 +27,7 @@ struct slot {
                             * which generalized request it is) */
     bool active;         /* of a request that restarts: it has been started and not completed */
     int32_t file;        /* of a request that reads or writes: the file's handle; else 0 */
+    uint32_t comm;       /* of a collective's: the communicator's handle; else 0 */
     uint8_t *given;      /* of a request that gives partitions: which it has given since its start */
 };
 
@@ -96,7 +97,6 @@ struct comm_info {
     bool measured, inter, neighbours_measured;
     bool pinned; /* MPI writes `host` when a request completes, so this must outlive the handle */
     uint32_t pending; /* that request, by its guest handle, until it has completed */
-    uint32_t original; /* which this one is made of then, by its guest handle */
     int rank, size;              /* in the local group */
     int peers;                   /* whom one talks to: the remote group's size, or the local one's */
     int topology;                /* MPI_CART, MPI_GRAPH, MPI_DIST_GRAPH, or MPI_UNDEFINED */
@@ -217,6 +217,9 @@ void request_of_file(int32_t guest, int32_t file);
 bool requests_of_file(int32_t file);      /* are there some that the guest has to complete? */
 bool requests_kept(int32_t file);         /* or that it has freed? */
 void requests_complete(int32_t file);     /* those that it has freed */
+/* A request is of a collective on this communicator; and wait for those that are pending on it. */
+void request_of_comm(uint32_t guest, uint32_t comm);
+void requests_of_comm_end(uint32_t comm);
 
 /* How many functions of generalized requests are running, and whether a call below one of them still uses this request:
  * then another call must not name it. */

@@ -23,6 +23,7 @@ uint32_t request_out_with(MPI_Request host, struct scratch *owned, enum request_
         slot->parts = parts;
         slot->active = false;
         slot->file = 0;
+        slot->comm = 0;
         slot->given = sort == REQUEST_GIVES_PARTS ? scratch_take(owned, (uint64_t)parts) : NULL;
         slot->extra = owned->first;
         owned->first = NULL;
@@ -162,6 +163,26 @@ void requests_complete(int32_t file) {
         if (i < kept_count && kept[i].file == file) {
             MPI_Request host = take_out(i);
             MPI_Wait(&host, MPI_STATUS_IGNORE);
+        }
+    }
+}
+
+void request_of_comm(uint32_t guest_handle, uint32_t comm) {
+    struct slot *slot = slot_find(&request_handles, guest_handle);
+    if (slot != NULL) {
+        slot->comm = comm;
+    }
+}
+
+/* Freeing a communicator is collective, as what is pending on it was before: it may wait for that. */
+void requests_of_comm_end(uint32_t comm) {
+    for (uint32_t i = 0; i < request_handles.used; i++) {
+        for (int done = 0; !done;) { /* looked at anew each time: an operation of the guest's may have run */
+            const struct slot *slot = &request_handles.slots[i];
+            if (slot->references == 0 || slot->comm != comm ||
+                MPI_Request_get_status(request_unpack(slot->host), &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) {
+                break;
+            }
         }
     }
 }

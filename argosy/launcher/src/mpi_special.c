@@ -179,7 +179,7 @@ static wasm_trap_t *idup(wasmtime_val_raw_t *v, const char *here, int comm_at, i
         return guest_trap("%s: no room for another MPI_Request", here);
     } else {
         made->pending = pending;
-        made->original = original;
+        request_of_comm(pending, original);
         put32((uint32_t)v[comm_at].i32, (int32_t)handle);
         put32((uint32_t)v[request_at].i32, (int32_t)pending);
     }
@@ -201,26 +201,11 @@ IMPORT(MPI_Comm_idup_with_info) {
 
 /* --- before a communicator is freed --------------------------------------------------------------------------------- */
 
-/* Open MPI 4.1 frees what a pending duplication still reads. Freeing is collective, as duplicating was before: it may wait
- * for that. */
-static void duplications_end(uint32_t guest_handle) {
-#ifdef OPEN_MPI
-    for (uint32_t i = 0; i < comm_handles.used; i++) {
-        const struct comm_info *info = comm_handles.slots[i].references == 0 ? NULL : comm_handles.slots[i].extra;
-        if (info == NULL || info->pending == 0 || info->original != guest_handle) {
-            continue;
-        }
-        const struct slot *request = slot_find(&request_handles, info->pending);
-        int done = request == NULL;
-        while (!done && MPI_Request_get_status(request_unpack(request->host), &done, MPI_STATUS_IGNORE) == MPI_SUCCESS) {
-        }
-    }
+void comm_settle(uint32_t guest_handle, MPI_Comm comm, const char *here) {
+#ifdef OPEN_MPI /* 4.1 frees what a pending collective still reads */
+    requests_of_comm_end(guest_handle);
 #else
     (void)guest_handle;
 #endif
-}
-
-void comm_settle(uint32_t guest_handle, MPI_Comm comm, const char *here) {
-    duplications_end(guest_handle);
     bsend_comm_ends(comm, here);
 }

@@ -188,6 +188,8 @@ _PENDING = tuple(name for name in _ACCESSES if not name.endswith("ordered"))
 # What else has to hold when everything has been read: the argument that is wrong otherwise, the condition, the class.
 CONDITIONS: Mapping[str, tuple[str, str, str]] = {
     "MPI_Start": ("request", "request_restarts(request_handle)", "REQUEST"),
+    "MPI_Fetch_and_op": ("datatype", "type_predefined_handle(datatype) != 0", "TYPE"),
+    "MPI_Compare_and_swap": ("datatype", "swappable(datatype)", "TYPE"),
     "MPI_Pready": ("partition", "request_parts({request}, true, {partition}, {partition})", "REQUEST"),
     "MPI_Pready_range": (
         "partition_low",
@@ -234,6 +236,7 @@ CONDITIONS: Mapping[str, tuple[str, str, str]] = {
 
 # The same, when results and buffers have been looked at as well.
 LAST_CONDITIONS: Mapping[str, tuple[str, str, str]] = {
+    "MPI_Compare_and_swap": ("target_rank", "win_swaps(win, target_rank, datatype)", "UNSUPPORTED_OPERATION"),
     "MPI_Type_create_darray": ("array_of_dargs", "deals_out(array_of_distribs, array_of_dargs, {ndims})", "ARG"),
     "MPI_Unpack_external": (
         "inbuf",

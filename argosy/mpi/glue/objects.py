@@ -123,6 +123,8 @@ def _handle_out(call: Call, parameter: Parameter, handle: abi.HandleClass) -> No
         "    }",
         f"    put32({call.address(parameter)}, (int32_t){name}_handle);",
     ]
+    if parameter.kind == "REQUEST" and sort in ("COLLECTIVE", "RESTARTS_ALL"):
+        call.after.append(f"    request_of_comm({name}_handle, (uint32_t){call.value('comm')});")
 
 
 def _handle_inout(call: Call, parameter: Parameter, handle: abi.HandleClass) -> None:

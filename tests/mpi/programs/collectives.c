@@ -47,6 +47,22 @@ static void vectors(void) {
     CHECK_IS(receive[size - 1], 100 * (size - 1) + rank);
 }
 
+/* A communicator may be freed while a collective is pending on it. */
+static void freed_while_pending(void) {
+    enum { MANY = 1 << 16 };
+    static int mine[MANY], sums[MANY];
+    MPI_Comm comm;
+    MPI_Request request;
+    for (int i = 0; i < MANY; i++) {
+        mine[i] = rank + i;
+    }
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+    MPI_Iallreduce(mine, sums, MANY, MPI_INT, MPI_SUM, comm, &request);
+    MPI_Comm_free(&comm);
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+    CHECK_IS(sums[MANY - 1], size * (size - 1) / 2 + size * (MANY - 1));
+}
+
 static void reductions(void) {
     int values[8], got = -1, counts[8];
     for (int i = 0; i < size; i++) {
@@ -193,6 +209,7 @@ static void info(void) {
 
 int main(int argc, char **argv) {
     begin(&argc, &argv);
+    freed_while_pending();
     vectors();
     reductions();
     neighbours();

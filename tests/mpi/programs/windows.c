@@ -1,8 +1,40 @@
 /* One-sided communication, within other ranks' windows and never outside. */
 #include "check.h"
 
+/* Of 8 bytes, and of the types that the standard names only. */
+static void swapped(void) {
+    static _Alignas(8) int64_t words[2];
+    int64_t none = 0, mine = 7 + rank, before = -1;
+    int to = (rank + 1) % size, from = (rank + size - 1) % size, class;
+    MPI_Win win;
+    MPI_Datatype nothing;
+    MPI_Type_contiguous(0, MPI_INT, &nothing);
+    MPI_Type_commit(&nothing);
+    MPI_Win_create(words, sizeof words, sizeof words[0], MPI_INFO_NULL, MPI_COMM_WORLD, &win);
+    MPI_Win_set_errhandler(win, MPI_ERRORS_RETURN);
+    MPI_Win_lock_all(0, win);
+    GIVES(MPI_Compare_and_swap(&mine, &none, &before, MPI_INT64_T, to, 0, win), MPI_SUCCESS);
+    MPI_Win_flush(to, win);
+    CHECK_IS(before, 0);
+    before = -1;
+    MPI_Error_class(MPI_Compare_and_swap(&mine, &none, &before, MPI_INT64_T, rank, 1, win), &class);
+    MPI_Win_flush(rank, win);
+    int own = class == MPI_SUCCESS; /* Open MPI 4.1 cannot among ranks of one node */
+    CHECK(own ? before == 0 : class == MPI_ERR_UNSUPPORTED_OPERATION && is_open_mpi());
+    GIVES(MPI_Compare_and_swap(&mine, &none, &before, MPI_DOUBLE, to, 0, win), MPI_ERR_TYPE);
+    GIVES(MPI_Compare_and_swap(&mine, &none, &before, nothing, to, 0, win), MPI_ERR_TYPE);
+    GIVES(MPI_Fetch_and_op(&mine, &before, nothing, to, 0, MPI_SUM, win), MPI_ERR_TYPE);
+    MPI_Win_unlock_all(win);
+    MPI_Barrier(MPI_COMM_WORLD);
+    CHECK_IS(words[0], 7 + from);
+    CHECK_IS(words[1], own ? mine : 0);
+    MPI_Win_free(&win);
+    MPI_Type_free(&nothing);
+}
+
 int main(int argc, char **argv) {
     begin(&argc, &argv);
+    swapped();
     static int exposed[16];
     int to = (rank + 1) % size, from = (rank + size - 1) % size, value = 100 + rank, got = -1, flag;
     MPI_Win win;
