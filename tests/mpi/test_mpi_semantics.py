@@ -171,14 +171,15 @@ ENDINGS = {
     "operation": ("MPI_Barrier", "reduction"),
     "before": ("MPI_Comm_rank", "before MPI_Init"),
     "after": ("MPI_Comm_size", "after MPI_Finalize"),
+    "open": ("MPI_File_open",),
     "abort": (),
 }
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("way", ENDINGS)
-def test_what_cannot_go_on_ends_the_whole_job_and_says_why(way: str, library: str) -> None:
-    done = mpi_programs.start(mpi_programs.compiled("fatal.c"), library, arguments=(way,))
+def test_what_cannot_go_on_ends_the_whole_job_and_says_why(way: str, library: str, tmp_path: Path) -> None:
+    done = mpi_programs.start(mpi_programs.compiled("fatal.c"), library, arguments=(way,), granted=tmp_path)
     assert done.status != 0
     assert "went on" not in done.output
     for words in ENDINGS[way]:

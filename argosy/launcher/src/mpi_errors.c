@@ -125,6 +125,17 @@ _Noreturn void refuse_fatally(const char *function, const char *argument, int32_
     _exit(abi_class);
 }
 
+_Noreturn void fail_fatally(const char *function, int host_code) {
+    int length, class = MPI_ERR_OTHER;
+    char text[MPI_MAX_ERROR_STRING + 1] = "";
+    MPI_Error_string(host_code, text, &length);
+    fprintf(stderr, "argosy: rank %d: %s: %s\n", mpi_rank(), function, text);
+    fflush(stderr);
+    MPI_Error_class(host_code, &class);
+    mpi_abort(error_out(class));
+    _exit(EXIT_FAILURE);
+}
+
 int32_t refuse(MPI_Comm handler_of, const char *function, const char *argument, int32_t abi_class) {
     if (mpi_phase == PHASE_OUTSIDE) {
         explain(MPI_ERRORS_ARE_FATAL, function, argument, abi_class);

@@ -26,6 +26,15 @@ int main(int argc, char **argv) {
         MPI_Get_processor_name(name, &length);
         MPI_Finalize();
         MPI_Comm_size(MPI_COMM_WORLD, &value);
+    } else if (strcmp(way, "open") == 0) {
+        MPI_File file;
+        MPI_File_set_errhandler(MPI_FILE_NULL, MPI_ERRORS_ARE_FATAL);
+        MPI_File_open(MPI_COMM_WORLD, "made", MPI_MODE_CREATE | MPI_MODE_RDWR, MPI_INFO_NULL, &file);
+        MPI_Errhandler handler;
+        MPI_File_get_errhandler(file, &handler);
+        CHECK(handler == MPI_ERRORS_ARE_FATAL);
+        MPI_File_close(&file);
+        MPI_File_open(MPI_COMM_WORLD, "absent", MPI_MODE_RDONLY, MPI_INFO_NULL, &file);
     } else if (strcmp(way, "window") == 0) {
         MPI_Win win;
         MPI_Win_create(&value, sizeof value, 1, MPI_INFO_NULL, MPI_COMM_WORLD, &win);
