@@ -67,6 +67,15 @@ static inline bool reducible_with(int32_t operation, const struct type_info *typ
     return reducible(operation, type) || quad_operation(operation, type, host);
 }
 
+/* Are there such numbers on wasm32, of at most 8 bytes, by decimal digits and decades? (MPI_UNDEFINED is less than 0.) Nodes
+ * may have quads, which MPICH 5.0 computes with where they are aligned only. */
+static inline bool reals_reach(int32_t digits, int32_t decades) {
+    return digits <= 15 && decades <= 307;
+}
+static inline bool integers_reach(int32_t decades) {
+    return decades <= 18;
+}
+
 /* How many edges a graph has: the last of its cumulated degrees; how many neighbours a list of degrees means. What is
  * not a number of neighbours gives -1, which no array has for a length. */
 static inline int64_t last_of(const int *cumulated, int32_t count) {

@@ -177,6 +177,10 @@ static void lasting(void) {
     CHECK(MPI_Type_free(&again) == MPI_ERR_TYPE);
     MPI_Type_create_f90_real(15, 300, &again);
     CHECK(again == real);
+    /* There are no longer ones here, whatever the node has. */
+    CHECK(MPI_Type_create_f90_real(16, MPI_UNDEFINED, &again) == MPI_ERR_ARG);
+    CHECK(MPI_Type_create_f90_complex(MPI_UNDEFINED, 308, &again) == MPI_ERR_ARG);
+    CHECK(MPI_Type_create_f90_integer(19, &again) == MPI_ERR_ARG);
 }
 
 /* Hints for a communicator that a split does not make. */
