@@ -24,19 +24,24 @@ bool neighbors_fit(const struct comm_info *comm, int32_t rank, int32_t most) {
            count <= most;
 }
 
-bool group_ranks_in(MPI_Group group, int *ranks, int64_t count, bool null) {
+bool group_ranks_in(MPI_Group group, int *ranks, int64_t count, bool members) {
     int size;
     if (MPI_Group_size(group, &size) != MPI_SUCCESS) {
         return false;
     }
-    for (int64_t i = 0; i < count; i++) {
-        if (null && ranks[i] == ABI_MPI_PROC_NULL) {
+    bool *taken = members ? calloc((size_t)size + 1, sizeof *taken) : NULL;
+    bool fit = taken != NULL || !members;
+    for (int64_t i = 0; fit && i < count; i++) {
+        if (!members && ranks[i] == ABI_MPI_PROC_NULL) {
             ranks[i] = MPI_PROC_NULL;
-        } else if (ranks[i] < 0 || ranks[i] >= size) {
-            return false;
+        } else if (ranks[i] < 0 || ranks[i] >= size || (members && taken[ranks[i]])) {
+            fit = false;
+        } else if (members) {
+            taken[ranks[i]] = true;
         }
     }
-    return true;
+    free(taken);
+    return fit;
 }
 
 /* `count` numbers, three for each range. */

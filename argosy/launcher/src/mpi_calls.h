@@ -173,9 +173,10 @@ enum { MOST_DIMENSIONS = 20 }; /* MPICH's, which it forgets where few of more ar
 static inline MPI_Datatype pair_in(MPI_Datatype type) {
     return type == MPI_FLOAT_INT ? MPI_2INT : type;
 }
-/* Ranks of a group, where allowed with MPI_PROC_NULL; ranges of them as triplets (first, last, stride); ranks of a
- * communicator. False when there is one that is not. */
-bool group_ranks_in(MPI_Group group, int *ranks, int64_t count, bool null);
+/* Ranks of a group, of `members` of another each once (MPICH 5.0 does not look, and divides by what is between them), else
+ * with MPI_PROC_NULL; ranges of them as triplets (first, last, stride); ranks of a communicator. False when there is one
+ * that is not. */
+bool group_ranks_in(MPI_Group group, int *ranks, int64_t count, bool members);
 bool group_ranges_in(MPI_Group group, const int *ranges, int64_t count);
 /* Is every process of the group one of the communicator's local group? MPICH 5.0 asserts that it is. */
 bool group_within(MPI_Group group, const struct comm_info *comm);

@@ -110,8 +110,8 @@ def _ranks(call: Call, parameter: Parameter, length: str) -> list[str]:
     name = parameter.name
     group = next((other.name for other in call.procedure.parameters if other.kind == "GROUP"), None)
     if group is not None:
-        null = str(call.procedure.base == "MPI_Group_translate_ranks").lower()
-        check = f"!group_ranks_in({group}, {name}, {length}, {null})"
+        members = str(call.procedure.base != "MPI_Group_translate_ranks").lower()
+        check = f"!group_ranks_in({group}, {name}, {length}, {members})"
         if parameter.array == "[][3]":
             check = f"!group_ranges_in({group}, {name}, {length})"
     else:

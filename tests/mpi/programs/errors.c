@@ -86,6 +86,8 @@ static void types(void) {
     MPI_Group world, some;
     MPI_Comm_group(MPI_COMM_WORLD, &world);
     GIVES(MPI_Group_incl(world, 1, (int[]){size}, &some), MPI_ERR_RANK);
+    GIVES(MPI_Group_incl(world, 2, (int[]){0, 0}, &some), MPI_ERR_RANK);
+    GIVES(MPI_Group_excl(world, 3, (int[]){0, 1, 0}, &some), MPI_ERR_RANK);
     GIVES(MPI_Group_range_incl(world, 1, (int[1][3]){{0, size, 1}}, &some), MPI_ERR_RANK);
     GIVES(MPI_Group_range_incl(world, 1, (int[1][3]){{0, size - 1, 1}}, &some), MPI_SUCCESS);
     MPI_Group_free(&some);
