@@ -171,7 +171,7 @@ ENDINGS = {
     "operation": ("MPI_Barrier", "reduction"),
     "before": ("MPI_Comm_rank", "before MPI_Init"),
     "after": ("MPI_Comm_size", "after MPI_Finalize"),
-    "open": ("MPI_File_open",),
+    "open": ("MPI_File_open: `absent`: ",),
     "abort": (),
 }
 

@@ -32,6 +32,23 @@ static bool contents(MPI_Datatype type, const number counts[4], struct scratch *
 #endif
 }
 
+static bool is_named(MPI_Datatype type) {
+    number counts[4];
+    int combiner;
+    return envelope(type, counts, &combiner) && combiner == MPI_COMBINER_NAMED;
+}
+
+/* What `contents` gave, but for the predefined ones, named and pairs. */
+static void parts_free(MPI_Datatype *types, number count) {
+    for (number i = 0; i < count; i++) {
+        number counts[4];
+        int combiner;
+        if (envelope(types[i], counts, &combiner) && combiner != MPI_COMBINER_NAMED && counts[3] != 0) {
+            MPI_Type_free(&types[i]);
+        }
+    }
+}
+
 /* The one predefined type that a datatype is made of; MPI_DATATYPE_NULL where there are several, or too deep down. */
 static MPI_Datatype basic_of(MPI_Datatype type, int depth) {
     number counts[4];
@@ -53,12 +70,7 @@ static MPI_Datatype basic_of(MPI_Datatype type, int depth) {
             MPI_Datatype other = i > 0 && types[i] == types[i - 1] ? basic : basic_of(types[i], depth - 1);
             basic = i == 0 || other == basic ? other : MPI_DATATYPE_NULL;
         }
-        for (number i = 0; i < counts[3]; i++) {
-            number unused[4];
-            if (envelope(types[i], unused, &combiner) && combiner != MPI_COMBINER_NAMED && unused[3] != 0) {
-                MPI_Type_free(&types[i]);
-            }
-        }
+        parts_free(types, counts[3]);
     }
     scratch_free(&scratch);
     return basic;
@@ -223,13 +235,9 @@ bool type_nested(MPI_Datatype type) {
     MPI_Datatype *types = scratch_take(&scratch, (uint64_t)counts[3] * sizeof *types);
     bool known = types != NULL && contents(type, counts, &scratch, types), nested = !known;
     for (number i = 0; known && i < counts[3]; i++) {
-        number parts[4] = {0};
-        bool named = envelope(types[i], parts, &combiner) && combiner == MPI_COMBINER_NAMED;
-        nested |= !named;
-        if (!named && parts[3] != 0) {
-            MPI_Type_free(&types[i]);
-        }
+        nested |= !is_named(types[i]);
     }
+    parts_free(types, known ? counts[3] : 0);
     scratch_free(&scratch);
     return nested;
 }

@@ -116,7 +116,7 @@ int32_t refuse_session(MPI_Session handler_of, const char *function, const char 
 #endif
 /* The same by MPI_ERRORS_ARE_FATAL, of no object; and for an error that MPI has found. */
 _Noreturn void refuse_fatally(const char *function, const char *argument, int32_t abi_class);
-_Noreturn void fail_fatally(const char *function, int host_code);
+_Noreturn void fail_fatally(const char *function, const char *on_what, int host_code);
 
 /* Memory of one call, freed when it ends or kept by a request until that completes. */
 struct scratch {

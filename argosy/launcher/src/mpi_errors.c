@@ -125,11 +125,11 @@ _Noreturn void refuse_fatally(const char *function, const char *argument, int32_
     _exit(abi_class);
 }
 
-_Noreturn void fail_fatally(const char *function, int host_code) {
+_Noreturn void fail_fatally(const char *function, const char *on_what, int host_code) {
     int length, class = MPI_ERR_OTHER;
     char text[MPI_MAX_ERROR_STRING + 1] = "";
     MPI_Error_string(host_code, text, &length);
-    fprintf(stderr, "argosy: rank %d: %s: %s\n", mpi_rank(), function, text);
+    fprintf(stderr, "argosy: rank %d: %s: `%s`: %s\n", mpi_rank(), function, on_what, text);
     fflush(stderr);
     MPI_Error_class(host_code, &class);
     mpi_abort(error_out(class));

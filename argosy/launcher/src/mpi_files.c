@@ -184,7 +184,7 @@ static int open_or_end(struct file_info *file, const char *path, int mode, MPI_I
     }
     if (ends) {
         if (code != MPI_SUCCESS) {
-            fail_fatally(here, code);
+            fail_fatally(here, file->name, code);
         }
         MPI_File_set_errhandler(MPI_FILE_NULL, handler);
         MPI_File_set_errhandler(*made, handler);

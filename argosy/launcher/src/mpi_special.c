@@ -154,7 +154,6 @@ static wasm_trap_t *idup(wasmtime_val_raw_t *v, const char *here, int comm_at, i
         v[0].i32 = refuse(comm->host, here, "newcomm", ABI_MPI_ERR_ARG);
         return NULL;
     }
-    uint32_t original = (uint32_t)v[0].i32;
     struct slot *slot = NULL;
     struct comm_info *made = calloc(1, sizeof *made);
     uint32_t handle = made == NULL ? 0 : slot_new(&comm_handles, comm_pack(MPI_COMM_NULL), &slot);
@@ -179,7 +178,7 @@ static wasm_trap_t *idup(wasmtime_val_raw_t *v, const char *here, int comm_at, i
         return guest_trap("%s: no room for another MPI_Request", here);
     } else {
         made->pending = pending;
-        request_of_comm(pending, original);
+        request_of_comm(pending, (uint32_t)v[0].i32);
         put32((uint32_t)v[comm_at].i32, (int32_t)handle);
         put32((uint32_t)v[request_at].i32, (int32_t)pending);
     }

@@ -125,7 +125,7 @@ void win_unfurnish(struct win_info *win) {
 
 /* The one-sided component osc/rdma of Open MPI 4.1 follows a null pointer there when there are other ranks. It names its
  * windows. */
-static bool swaps_no_own(const struct win_info *made) {
+static bool cannot_swap_own(const struct win_info *made) {
 #if defined OPEN_MPI && OMPI_MAJOR_VERSION < 5
     char name[MPI_MAX_OBJECT_NAME] = "";
     int length = 0;
@@ -191,7 +191,7 @@ static wasm_trap_t *make(wasmtime_val_raw_t *v, struct wanted wanted) {
         return code == MPI_SUCCESS ? guest_trap("%s: no room for another MPI_Win", wanted.here) : NULL;
     }
     slot->extra = made;
-    made->swaps_no_own = swaps_no_own(made);
+    made->cannot_swap_own = cannot_swap_own(made);
     put32(wanted.win_at, (int32_t)handle);
     if (wanted.base_at != 0) {
         put32(wanted.base_at, (int32_t)made->base);

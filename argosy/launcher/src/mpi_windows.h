@@ -24,7 +24,7 @@ struct win_info {
     uint32_t pages;                  /* memory that came with the window and goes with it, */
     uint64_t pages_size;             /* so many bytes of it; 0: none */
     bool apart;                      /* parts of shared memory need not follow each other */
-    bool swaps_no_own;               /* the library cannot compare and swap 8 bytes of the rank's own */
+    bool cannot_swap_own;               /* the library cannot compare and swap 8 bytes of the rank's own */
     struct attachments *attachments; /* of a dynamic window */
     uint32_t cells[WIN_CELLS];       /* where the guest reads attributes; 0: not yet */
     struct exposed exposed[];
@@ -68,7 +68,7 @@ bool accumulates(int32_t operation, const struct type_info *target);
 /* Is this a type of MPI_Compare_and_swap, and does the library swap it there? */
 bool swappable(const struct type_info *type);
 static inline bool win_swaps(const struct win_info *win, int target_rank, const struct type_info *type) {
-    return !win->swaps_no_own || target_rank != win->rank || type->size != 8;
+    return !win->cannot_swap_own || target_rank != win->rank || type->size != 8;
 }
 /* What the guest finds in attribute_val for a predefined key: the window's base, or the address of the value. */
 uint32_t win_attribute(struct win_info *win, int32_t key, const char *here);
